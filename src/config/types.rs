@@ -1,0 +1,223 @@
+//! The configuration as the other rooms see it: whole, checked, every default filled in.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::model::{CanaryScope, ControlId, CountryCode, Site, VantageId};
+
+/// Everything the daemon and the commands need to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What is measured.
+    pub sites: Vec<Site>,
+    /// How one URL is measured, and how often.
+    pub probe: ProbeConfig,
+    /// When a suspicion is confirmed.
+    pub detect: DetectConfig,
+    /// Where the record is kept.
+    pub store: StoreConfig,
+    /// Where pages and metrics are served.
+    pub serve: ServeConfig,
+    /// Trust beyond the Mozilla roots of the build.
+    pub tls: TlsConfig,
+    /// Which addresses count as public.
+    pub network: NetworkConfig,
+    /// Places that measurements are taken from, control vantages among them.
+    pub vantages: Vec<VantageConfig>,
+    /// Who is asked for a second opinion.
+    pub control: ControlConfig,
+    /// Sites that tell whether the vantage has a network.
+    pub canaries: Vec<CanaryConfig>,
+}
+
+/// `[probe]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeConfig {
+    /// Time between two rounds of one URL from one vantage (default 60 s, at least 1 s).
+    pub interval: Duration,
+    /// Share of the interval by which rounds are shifted at random, 0 to 0.5 (default 0.1).
+    pub jitter: f64,
+    /// One question to one resolver (default 5 s).
+    pub dns_timeout: Duration,
+    /// One connection attempt (default 10 s).
+    pub tcp_timeout: Duration,
+    /// One TLS handshake (default 10 s).
+    pub tls_timeout: Duration,
+    /// One HTTP exchange (default 10 s).
+    pub http_timeout: Duration,
+    /// One URL, all of it (default 30 s).
+    pub url_timeout: Duration,
+    /// Bytes of a body that are read, after decoding (default 512 KiB).
+    pub body_limit: u64,
+    /// Addresses tried per hop (default 6).
+    pub max_addresses: usize,
+    /// Measurements under way at once (default 64).
+    pub max_in_flight: usize,
+}
+
+/// `[detect]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectConfig {
+    /// Waits after the first anomaly at which confirmation probes are made, each jittered by ±20 %.
+    /// Default 10, 25, 45, 75, 105, 135 s.
+    pub confirm_after: Vec<Duration>,
+    /// Time over which evidence that does not prove itself must be spread before a span is opened or closed
+    /// (default 2 min: residual blocking and bursts of loss make hasty repeats worthless).
+    pub spread: Duration,
+}
+
+/// Where the record is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite://PATH`: one file; the path is relative to the working directory unless it begins with `/`.
+    Sqlite(PathBuf),
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreConfig {
+    /// Default `sqlite://blockspan.db`.
+    pub url: StoreUrl,
+    /// How long measurements are kept (default 400 d); spans are kept for ever.
+    pub keep_measurements: Duration,
+}
+
+/// `[serve]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeConfig {
+    /// Default 127.0.0.1:9645.
+    pub listen: SocketAddr,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsConfig {
+    /// PEM files whose certificates count as roots beside Mozilla's.
+    pub extra_roots: Vec<PathBuf>,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkConfig {
+    /// Ranges that count as public in every rule.
+    pub allow_private: Vec<IpNet>,
+}
+
+/// What a vantage is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Sites are measured from it.
+    Probe,
+    /// It is asked for a second opinion.
+    Control,
+}
+
+/// `[[vantage]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct VantageConfig {
+    /// A pseudonym.
+    pub id: VantageId,
+    /// What it is for (`role`, default probe).
+    pub role: Role,
+    /// Where it is; `ZZ` when not told.
+    pub country: CountryCode,
+    /// Its network's number.
+    pub asn: Option<u32>,
+    /// The network path.
+    pub via: Via,
+    /// Its own resolvers, in order. `["system"]` for a direct vantage by default; for a SOCKS5 vantage the
+    /// encrypted control resolvers, asked through the tunnel.
+    pub resolvers: Vec<ResolverSpec>,
+}
+
+/// The network path of a vantage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// This machine's network.
+    Direct {
+        /// Bound to this interface (SO_BINDTODEVICE).
+        interface: Option<String>,
+        /// Bound to this source address.
+        source: Option<IpAddr>,
+    },
+    /// Through a SOCKS5 proxy (RFC 1928).
+    Socks5 {
+        /// The proxy: `host:port`.
+        proxy: String,
+    },
+}
+
+/// One resolver and how it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ResolverSpec {
+    /// The name servers of `/etc/resolv.conf`, read anew each round.
+    System,
+    /// Datagrams.
+    Udp(SocketAddr),
+    /// TCP (RFC 7766).
+    Tcp(SocketAddr),
+    /// DNS over TLS (RFC 7858).
+    Dot {
+        /// Name that the certificate must bear.
+        name: String,
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// DNS over HTTPS (RFC 8484).
+    Doh {
+        /// The endpoint, for example `https://dns.quad9.net/dns-query`.
+        url: Url,
+        /// Where to.
+        address: SocketAddr,
+    },
+}
+
+impl fmt::Display for ResolverSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("system"),
+            Self::Udp(address) => write!(f, "udp://{address}"),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Dot { name, address } => write!(f, "tls://{name}@{address}"),
+            Self::Doh { url, address } => write!(f, "{url}@{address}"),
+        }
+    }
+}
+
+/// `[control]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlConfig {
+    /// Encrypted resolvers (DoT or DoH) whose answers are the reference. Default Cloudflare and Quad9; may be empty.
+    pub resolvers: Vec<ResolverSpec>,
+    /// Helpers that speak the OONI test-helper protocol.
+    pub helpers: Vec<HelperConfig>,
+    /// How long a control's answer may be used (default 10 min).
+    pub max_age: Duration,
+}
+
+/// One entry of `[control] helpers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HelperConfig {
+    /// The host of its URL unless named.
+    pub id: ControlId,
+    /// Its endpoint.
+    pub url: Url,
+    /// File that holds a bearer token.
+    pub token_file: Option<PathBuf>,
+}
+
+/// `[[canary]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CanaryConfig {
+    /// A stable unrelated site.
+    pub url: Url,
+    /// Where it stands.
+    pub scope: CanaryScope,
+    /// Domestic canaries serve only the vantages of this country; None: all.
+    pub country: Option<CountryCode>,
+}

@@ -1,0 +1,7 @@
+//! The `blockspan` command: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    blockspan::cli::main()
+}

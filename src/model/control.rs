@@ -1,0 +1,138 @@
+//! What others saw of the same URL at about the same time, and whether the vantage has a network at all.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::labels::labels;
+use super::{ControlId, Failure, Measurement, Timestamp};
+
+labels! {
+    /// What kind of control it is.
+    "control kind"
+    pub enum ControlKind {
+        /// A vantage with `role = "control"`: the same probe from elsewhere.
+        Vantage => "vantage",
+        /// A helper that speaks the OONI test-helper protocol.
+        Helper => "helper",
+    }
+}
+
+/// What one control saw of a URL.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlReport {
+    /// Which control.
+    pub id: ControlId,
+    /// Its kind.
+    pub kind: ControlKind,
+    /// When it measured.
+    pub at: Timestamp,
+    /// The control itself could not be asked (its way out is dead, the helper does not answer): it then says nothing of the site.
+    pub unusable: Option<Failure>,
+    /// Its name resolution.
+    pub dns: Option<ControlDns>,
+    /// Its connection attempts.
+    pub endpoints: Vec<ControlEndpoint>,
+    /// Its exchange, redirects followed to the end.
+    pub http: Option<ControlHttp>,
+}
+
+/// A control's name resolution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlDns {
+    /// Null when it resolved.
+    pub failure: Option<Failure>,
+    /// What it resolved to.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A control's attempt on one address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlEndpoint {
+    /// Where to.
+    pub address: SocketAddr,
+    /// Null when TCP connected.
+    pub tcp_failure: Option<Failure>,
+    /// Whether TLS was tried; `tls_failure` is null when it ended well with a valid chain.
+    pub tls_tried: bool,
+    /// Why TLS failed.
+    pub tls_failure: Option<Failure>,
+}
+
+/// A control's exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlHttp {
+    /// Null when an answer came.
+    pub failure: Option<Failure>,
+    /// Status code of the last answer.
+    pub status: Option<u16>,
+    /// The page's title (hostile text).
+    pub title: Option<String>,
+    /// Names of its header fields, lower case.
+    pub header_names: Vec<String>,
+    /// Bytes of the body; null when unknown or truncated.
+    pub body_length: Option<u64>,
+    /// SHA-256 of the leaf certificate, lower-case hex, if the control tells.
+    pub leaf_sha256: Option<String>,
+}
+
+impl ControlReport {
+    /// Whether the control got an answer from the site. None when the control is unusable.
+    pub fn reached(&self) -> Option<bool> {
+        if self.unusable.is_some() {
+            return None;
+        }
+        Some(self.http.as_ref().is_some_and(|http| http.failure.is_none() && http.status.is_some()))
+    }
+}
+
+labels! {
+    /// Where a canary stands, seen from the vantage.
+    "canary scope"
+    pub enum CanaryScope {
+        /// Beyond the border.
+        Foreign => "foreign",
+        /// Within the vantage's country.
+        Domestic => "domestic",
+    }
+}
+
+/// What a canary said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryResult {
+    /// Its URL.
+    pub url: Url,
+    /// Where it stands.
+    pub scope: CanaryScope,
+    /// Null when it answered.
+    pub failure: Option<Failure>,
+}
+
+/// What the canaries of a vantage said, near in time to a measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryReport {
+    /// When they were asked.
+    pub at: Timestamp,
+    /// Each one's answer.
+    pub results: Vec<CanaryResult>,
+}
+
+impl CanaryReport {
+    /// (answered, asked) within a scope.
+    pub fn tally(&self, scope: CanaryScope) -> (usize, usize) {
+        let of_scope = self.results.iter().filter(|result| result.scope == scope);
+        (of_scope.clone().filter(|result| result.failure.is_none()).count(), of_scope.count())
+    }
+}
+
+/// A measurement with all that it must be judged by. What is stored, so that it can be judged again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was seen.
+    pub measurement: Measurement,
+    /// What the controls saw; empty when none was asked or none is configured.
+    pub controls: Vec<ControlReport>,
+    /// What the canaries said; null when they were not asked.
+    pub canaries: Option<CanaryReport>,
+}

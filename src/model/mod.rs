@@ -1,0 +1,31 @@
+//! The words of the project as types: what is watched, what was seen, what we think of it, and since when.
+//!
+//! This room depends on nothing else of ours; every other room speaks these types.
+
+mod control;
+mod failure;
+mod ids;
+mod labels;
+mod measurement;
+mod site;
+mod span;
+mod status;
+mod time;
+mod verdict;
+
+pub use control::{
+    CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind, ControlReport,
+    Evidence,
+};
+pub use failure::Failure;
+pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId};
+pub use labels::UnknownLabel;
+pub use measurement::{
+    AddressOrigin, Body, CertificateFault, CertificateRecord, DnsAnswer, DnsExchange, DnsRole, DnsTransport,
+    HttpExchange, Measurement, QueryType, QuicHandshake, TcpConnect, TlsHandshake, Trigger,
+};
+pub use site::{Report, Site};
+pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
+pub use status::{Layer, Mechanism, Status};
+pub use time::{Elapsed, Timestamp, TimestampError};
+pub use verdict::{ControlSummary, RuleId, Strength, Verdict};

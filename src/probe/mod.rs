@@ -1,0 +1,1 @@
+//! Measuring one URL, layer by layer (DESIGN 3). Knows no verdicts.
