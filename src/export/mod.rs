@@ -1,1 +1,12 @@
-//! export
+//! Data files: spans as CSV, JSON and NDJSON, measurements as NDJSON (DESIGN 7).
+//!
+//! Pure writers: what comes in goes out, in the order in which it came. JSON is UTF-8; what could drive a terminal
+//! or turn the reading order is written as `\uXXXX`, which reads back as the same text.
+
+mod csv;
+mod json;
+mod measurement;
+
+pub use csv::{SPAN_COLUMNS, formula_safe, spans_csv};
+pub use json::{spans_json, spans_ndjson, to_json_line};
+pub use measurement::{measurement_json, measurement_with_context_json};

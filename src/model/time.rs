@@ -60,9 +60,45 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The calendar date and time of day in UTC.
+    pub fn to_civil(self) -> jiff::civil::DateTime {
+        jiff::tz::Offset::UTC.to_datetime(self.to_jiff())
+    }
+
+    /// The instant of a calendar date and time of day in UTC. None beyond the calendar.
+    pub fn from_civil(civil: jiff::civil::DateTime) -> Option<Self> {
+        jiff::tz::Offset::UTC.to_timestamp(civil).ok().map(|instant| Self::from_unix_ms(instant.as_millisecond()))
+    }
+
+    /// The instant as RFC 3339 in a fixed 24 bytes; None outside the years 0 to 9999. Histories print millions
+    /// of instants, so this neither allocates nor goes through the formatting machinery.
+    fn to_rfc3339(self) -> Option<[u8; 24]> {
+        let civil = self.to_civil();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |at: usize, digits: usize, mut number: u32| {
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        };
+        put(0, 4, u32::try_from(civil.year()).ok()?);
+        put(5, 2, u32::try_from(civil.month()).ok()?);
+        put(8, 2, u32::try_from(civil.day()).ok()?);
+        put(11, 2, u32::try_from(civil.hour()).ok()?);
+        put(14, 2, u32::try_from(civil.minute()).ok()?);
+        put(17, 2, u32::try_from(civil.second()).ok()?);
+        put(20, 3, u32::try_from(civil.millisecond()).ok()?);
+        Some(text)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{:.3}", self.to_jiff()))
+        match self.to_rfc3339() {
+            Some(text) => f.pad(std::str::from_utf8(&text).unwrap_or_default()),
+            None => f.pad(&format!("{:.3}", self.to_jiff())),
+        }
     }
 }
 
@@ -78,7 +114,10 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.to_rfc3339() {
+            Some(text) => serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default()),
+            None => serializer.collect_str(self),
+        }
     }
 }
 
@@ -138,6 +177,16 @@ mod tests {
         let instant: Timestamp = "2015-09-09T17:15:00Z".parse().unwrap();
         assert_eq!(instant.to_string(), "2015-09-09T17:15:00.000Z");
         assert_eq!(instant.to_string().parse::<Timestamp>().unwrap(), instant);
+    }
+
+    #[test]
+    fn instants_are_shown_as_jiff_shows_them() {
+        for ms in
+            [0, -1, 1, 1_441_818_900_123, -62_135_596_800_000, 253_402_300_799_999, 951_782_400_000, i64::MIN, i64::MAX]
+        {
+            let instant = Timestamp::from_unix_ms(ms);
+            assert_eq!(instant.to_string(), format!("{:.3}", instant.to_jiff()));
+        }
     }
 
     #[test]

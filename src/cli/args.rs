@@ -1,0 +1,388 @@
+//! The command line (DESIGN 7).
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use super::when::When;
+use crate::model::{SiteId, SpanSource, Status, VantageId};
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  blockspan                            measure, record and serve http://127.0.0.1:9645
+  blockspan check https://fergana.media/
+  blockspan status
+  blockspan history fergana --format chart
+
+Exit: 0 good, 1 failed, 2 wrong usage or configuration; `check` also 3, 4, 5.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  blockspan check fergana                      all URLs of a site, from every vantage
+  blockspan check https://example.org/         any URL
+  blockspan check fergana --format json | jq .status
+
+Exit: 0 all accessible, 3 blocked, 4 down or denied, 5 offline or inconclusive
+(the worst one wins in the order 3, 4, 5).";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  blockspan history                            all spans, as a table
+  blockspan history fergana --format chart     bars over a time axis
+  blockspan history --source reported          what documents have claimed
+  blockspan history --since 2026-11 --format csv -o november.csv
+  blockspan history --status blocked --since 30d --format json
+
+In CSV a text cell that begins with = + - @, a tab or a carriage return gets a
+leading apostrophe, so that no spreadsheet takes it for a formula.";
+
+const MEASUREMENTS_EXAMPLES: &str = "\
+Examples:
+  blockspan measurements fergana --since 2h
+  blockspan measurements --status blocked -o evidence.ndjson";
+
+/// Records when each block of a website started and ended, how, and how surely.
+#[derive(Debug, Parser)]
+#[command(name = "blockspan", version, after_help = TOP_EXAMPLES, max_term_width = 100)]
+#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command reads.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct GlobalArgs {
+    /// How and from where to measure [default: blockspan.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// What to measure
+    #[arg(long, global = true, value_name = "FILE", default_value = "targets.toml")]
+    pub(super) targets: PathBuf,
+    /// Where the record is kept, e.g. sqlite://blockspan.db
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) store: Option<String>,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    pub(super) color: ColorWhen,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Log only warnings; twice for errors only
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "verbose")]
+    pub(super) quiet: u8,
+    /// How log lines are written to stderr
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    pub(super) log_format: LogFormat,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal that can, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `run` takes beside the global options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub(super) struct RunArgs {
+    /// Where to serve the page and the metrics [default: 127.0.0.1:9645]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    /// Measure every URL once, record it, and end
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Measure, record and serve (what `blockspan` alone does)
+    Run(RunArgs),
+    /// Measure now and explain, layer by layer
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// What is blocked now, since when, how
+    Status(StatusArgs),
+    /// The spans: what was blocked from when to when
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArgs),
+    /// The evidence: every measurement with its verdict
+    #[command(after_help = MEASUREMENTS_EXAMPLES)]
+    Measurements(MeasurementsArgs),
+    /// Look at the configuration
+    #[command(subcommand, disable_help_subcommand = true)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them
+    Man {
+        /// Write one page a command into this directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Show on loopback, within a minute, what blockspan does
+    Demo,
+}
+
+/// `config …`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Read targets and configuration; tell all faults at once
+    Check,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// A URL, or the id of a site of the target list
+    #[arg(required = true, value_name = "URL|SITE")]
+    pub(super) what: Vec<String>,
+    /// Only from these vantages
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) vantage: Vec<VantageId>,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
+}
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TellFormat {
+    /// For people
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+/// Which spans or measurements.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Selectors {
+    /// Only these sites (ids of the target list)
+    #[arg(value_name = "SITE")]
+    pub(super) sites: Vec<SiteId>,
+    /// Only seen from these vantages
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) vantage: Vec<VantageId>,
+    /// Only with these statuses
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = statuses())]
+    pub(super) status: Vec<Status>,
+    /// Only what reaches beyond this time: an instant, day, month, or 30d, 2h (ago)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<When>,
+    /// Only what began before this time; a day or month counts whole
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<When>,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    #[command(flatten)]
+    pub(super) select: Selectors,
+    /// Where the spans come from
+    #[arg(long, value_enum, default_value_t = SourceChoice::All)]
+    pub(super) source: SourceChoice,
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = HistoryFormat::Table)]
+    pub(super) format: HistoryFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Which sources of spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SourceChoice {
+    /// Our own measurements
+    Measured,
+    /// Claims of documents, from the target list
+    Reported,
+    /// Measurements of OONI that were imported
+    Ooni,
+    /// All of them
+    All,
+}
+
+impl SourceChoice {
+    /// Whether spans of `source` are asked for.
+    pub(super) const fn covers(self, source: SpanSource) -> bool {
+        matches!(
+            (self, source),
+            (Self::All, _)
+                | (Self::Measured, SpanSource::Measured)
+                | (Self::Reported, SpanSource::Reported)
+                | (Self::Ooni, SpanSource::Ooni)
+        )
+    }
+}
+
+/// How `history` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HistoryFormat {
+    /// Rows and columns for people
+    Table,
+    /// Bars over a time axis
+    Chart,
+    /// RFC 4180
+    Csv,
+    /// One array
+    Json,
+    /// One object a line
+    Ndjson,
+}
+
+/// `measurements`
+#[derive(Debug, Args)]
+pub(super) struct MeasurementsArgs {
+    #[command(flatten)]
+    pub(super) select: Selectors,
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = MeasurementsFormat::Ndjson)]
+    pub(super) format: MeasurementsFormat,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// How `measurements` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MeasurementsFormat {
+    /// One object a line
+    Ndjson,
+}
+
+fn statuses() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(Status::ALL.iter().map(|status| status.as_str())).try_map(|text| text.parse::<Status>())
+}
+
+impl Cli {
+    /// Reads a command line. The error is clap's: help and version are errors to it too.
+    pub(super) fn read<T: Into<std::ffi::OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> Result<(GlobalArgs, Command), clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let Self { global, run: top, command } = Self::from_arg_matches(&matches)?;
+        let command = match command {
+            None => Command::Run(top),
+            Some(Command::Run(run)) => {
+                Command::Run(RunArgs { listen: run.listen.or(top.listen), once: run.once || top.once })
+            }
+            Some(_) if top != RunArgs::default() => {
+                let message = "--listen and --once belong to `blockspan run`, not to another command";
+                return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
+            }
+            Some(other) => other,
+        };
+        Ok((global, command))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<(GlobalArgs, Command), clap::Error> {
+        Cli::read(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn alone_it_runs() {
+        let (global, command) = read("blockspan --listen 127.0.0.1:0 --store sqlite://x.db --once").unwrap();
+        assert_eq!(global.store.as_deref(), Some("sqlite://x.db"));
+        assert_eq!(global.targets, PathBuf::from("targets.toml"));
+        assert!(matches!(command, Command::Run(RunArgs { listen: Some(l), once: true }) if l == "127.0.0.1:0"));
+        assert!(matches!(read("blockspan run --once").unwrap().1, Command::Run(RunArgs { listen: None, once: true })));
+    }
+
+    #[test]
+    fn options_of_run_are_refused_elsewhere() {
+        assert!(read("blockspan --listen 127.0.0.1:0 status").is_err());
+        assert!(read("blockspan status --listen 127.0.0.1:0").is_err());
+        assert!(read("blockspan -v -q status").is_err());
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["blockspan --config c.toml -vv history", "blockspan history --config c.toml -vv"] {
+            let (global, _) = read(line).unwrap();
+            assert_eq!(global.config, Some(PathBuf::from("c.toml")));
+            assert_eq!(global.verbose, 2);
+        }
+    }
+
+    #[test]
+    fn history_takes_lists_and_times() {
+        let line =
+            "blockspan history fergana ratel --vantage a,b --status blocked,down --since 2026-11 --format csv -o f";
+        let Command::History(args) = read(line).unwrap().1 else { panic!("not history") };
+        assert_eq!(args.select.sites.len(), 2);
+        assert_eq!(args.select.vantage.len(), 2);
+        assert_eq!(args.select.status, [Status::Blocked, Status::Down]);
+        assert_eq!(args.format, HistoryFormat::Csv);
+        assert_eq!(args.source, SourceChoice::All);
+        assert_eq!(args.output, Some(PathBuf::from("f")));
+    }
+
+    #[test]
+    fn wrong_values_are_usage_errors_that_say_what_is_right() {
+        for (line, hint) in [
+            ("blockspan history --since soon", "expected an instant"),
+            ("blockspan history --status blokked", "blocked"),
+            ("blockspan history --source rumour", "reported"),
+            ("blockspan history --vantage ../x", "not a usable id"),
+            ("blockspan check", "URL|SITE"),
+            ("blockspan import x", "unrecognized subcommand"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(hint), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_names_only_what_is_there() {
+        let help = Cli::command().render_long_help().to_string();
+        for command in ["run", "check", "status", "history", "measurements", "config", "completions", "man", "demo"] {
+            assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
+        }
+        for later in ["import", "report", "helper", "rejudge", "backup", "doctor"] {
+            assert!(!help.contains(&format!("\n  {later} ")), "{later}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One row of a chart: what is painted into each of its cells.
+
+use super::super::look::{Look, PLAIN, of_status};
+use super::axis::Axis;
+use crate::model::{Span, Status};
+
+/// Cells over which an unstated bound is shown to fade.
+const FADE: usize = 3;
+
+/// What a cell says. A stronger one paints over a weaker one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ink {
+    /// Beyond a bound that nobody stated.
+    Unstated,
+    /// Within a bracket.
+    Possible,
+    /// It began before the first observation.
+    Before,
+    /// It goes on.
+    Ongoing,
+    /// It was so, at least for a part of the cell's time.
+    Certain,
+}
+
+impl Ink {
+    /// The sign that is drawn.
+    pub(super) const fn sign(self, look: &Look) -> &'static str {
+        match self {
+            Self::Unstated => "?",
+            Self::Possible => look.pick("░", "-"),
+            Self::Before => look.pick("◀", "<"),
+            Self::Ongoing => look.pick("▶", ">"),
+            Self::Certain => look.pick("█", "#"),
+        }
+    }
+}
+
+/// The cells of a row.
+pub(super) struct Bar {
+    cells: Vec<Option<(Ink, Status)>>,
+}
+
+/// A span as the instants (Unix milliseconds) that matter to a drawing.
+struct Shape {
+    /// It may have begun here; None when not bounded.
+    start_earliest: Option<i64>,
+    /// It had begun here.
+    start_latest: i64,
+    /// It still was so here.
+    end_earliest: i64,
+    /// It was over here; None when not bounded.
+    end_latest: Option<i64>,
+    ongoing: bool,
+}
+
+impl Shape {
+    /// None for a span that names no instant at all.
+    fn of(span: &Span) -> Option<Self> {
+        let ms = |at: Option<crate::model::Timestamp>| at.map(|at| at.as_unix_ms());
+        let end = span.end.as_ref();
+        let end_earliest = ms(end.and_then(|end| end.earliest));
+        let end_latest = ms(end.and_then(|end| end.latest));
+        let seen = ms(span.last_observed);
+        let (start_earliest, start_latest) = (ms(span.start.earliest), ms(span.start.latest));
+        // A span with a bound missing is drawn from what is known of it. A claim's time of writing bears witness to
+        // a claim that states no end, and to nothing where it states one.
+        let seen = if end.is_some() { None } else { seen };
+        let begun = start_latest.or(seen).or(end_earliest).or(end_latest).or(start_earliest)?;
+        let lasted = end_earliest.or(seen).or(start_latest).or(end_latest).unwrap_or(begun);
+        Some(Self { start_earliest, start_latest: begun, end_earliest: lasted, end_latest, ongoing: span.ongoing })
+    }
+}
+
+/// The first and last instant that a span speaks of; spans that do not share any can share a row.
+pub(super) fn extent(span: &Span) -> (i64, i64) {
+    let Some(shape) = Shape::of(span) else { return (i64::MIN, i64::MIN) };
+    let first = shape.start_earliest.unwrap_or(i64::MAX).min(shape.start_latest).min(shape.end_earliest);
+    let last = shape.end_latest.unwrap_or(i64::MIN).max(shape.end_earliest).max(shape.start_latest);
+    (first, last)
+}
+
+impl Bar {
+    /// An empty row.
+    pub(super) fn new(cells: usize) -> Self {
+        Self { cells: vec![None; cells] }
+    }
+
+    fn put(&mut self, cell: usize, ink: Ink, status: Status) {
+        if let Some(place) = self.cells.get_mut(cell)
+            && place.is_none_or(|(there, _)| there < ink)
+        {
+            *place = Some((ink, status));
+        }
+    }
+
+    fn fill(&mut self, axis: &Axis, from: i64, to: i64, ink: Ink, status: Status) {
+        if let Some((first, last)) = axis.range(from, to) {
+            (first..=last).for_each(|cell| self.put(cell, ink, status));
+        }
+    }
+
+    /// Paints a span.
+    pub(super) fn add(&mut self, span: &Span, axis: &Axis) {
+        let Some(shape) = Shape::of(span) else { return };
+        let status = span.status;
+        if shape.start_latest <= shape.end_earliest {
+            self.fill(axis, shape.start_latest, shape.end_earliest, Ink::Certain, status);
+        }
+        match shape.start_earliest {
+            Some(earliest) => self.fill(axis, earliest, shape.start_latest, Ink::Possible, status),
+            None => {
+                let first = axis.cell(shape.start_latest);
+                let measured = span.citation.is_none();
+                let cells = if measured { 1 } else { FADE };
+                let ink = if measured { Ink::Before } else { Ink::Unstated };
+                self.beside(first.map(|first| first.checked_sub(1)), cells, ink, status, |cell| cell.checked_sub(1));
+            }
+        }
+        match shape.end_latest {
+            Some(latest) => self.fill(axis, shape.end_earliest, latest, Ink::Possible, status),
+            None => {
+                let last = axis.cell(shape.end_earliest);
+                let cells = if shape.ongoing { 1 } else { FADE };
+                let ink = if shape.ongoing { Ink::Ongoing } else { Ink::Unstated };
+                self.beside(last.map(|last| last.checked_add(1)), cells, ink, status, |cell| cell.checked_add(1));
+            }
+        }
+    }
+
+    /// Paints a few cells outwards from a bound, as far as the row goes.
+    fn beside(
+        &mut self,
+        from: Option<Option<usize>>,
+        count: usize,
+        ink: Ink,
+        status: Status,
+        step: impl Fn(usize) -> Option<usize>,
+    ) {
+        let mut next = from.flatten();
+        for _ in 0..count {
+            let Some(cell) = next else { break };
+            self.put(cell, ink, status);
+            next = step(cell);
+        }
+    }
+
+    /// The row as text; each run of one status in its colour.
+    pub(super) fn draw(&self, look: &Look) -> String {
+        let mut out = String::new();
+        for run in self.cells.chunk_by(|a, b| a.map(|a| a.1) == b.map(|b| b.1)) {
+            let text: String = run.iter().map(|cell| cell.map_or(" ", |(ink, _)| ink.sign(look))).collect();
+            let style = run.first().copied().flatten().map_or(PLAIN, |(_, status)| of_status(status));
+            out.push_str(&look.paint(style, text));
+        }
+        out
+    }
+}

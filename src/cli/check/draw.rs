@@ -1,0 +1,256 @@
+//! The drawing of one measurement: a block a hop, a paragraph a layer, then the verdict.
+
+use anstyle::Style;
+
+use super::super::look::{self, BAD, BOLD, DIM, GOOD, Look, NEUTRAL};
+use super::super::text::{columns, wrap};
+use super::super::words;
+use super::{dns, others, transport};
+use crate::model::{Elapsed, Evidence, Status, Verdict};
+
+/// Space left of what belongs to a layer.
+const INDENT: usize = 4;
+/// Room for a time, `10.0 s` or `320 ms`.
+const TIME: usize = 7;
+/// The most that a name takes before its line is broken: a bracketed IPv6 address with its port fits mostly.
+const NAME: usize = 34;
+/// The least room for a text beside a name.
+const TEXT: usize = 22;
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Well.
+    Good,
+    /// Not.
+    Bad,
+    /// It says nothing either way.
+    None,
+}
+
+/// A drawing in the making.
+pub(super) struct Sketch<'l> {
+    pub(super) look: &'l Look,
+    out: String,
+}
+
+impl Sketch<'_> {
+    /// A line as it is.
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    /// The name of a layer, with what it is about.
+    pub(super) fn heading(&mut self, layer: &str, about: &str) {
+        let about = self.look.show(about, self.look.width.saturating_sub(10));
+        let line = format!("  {} {}", self.look.paint(BOLD, format!("{layer:<8}")), self.look.paint(DIM, about));
+        self.line(&line);
+    }
+
+    /// One step: mark, name, time and what came of it. Name and text may be hostile; a long text is wrapped under
+    /// itself.
+    pub(super) fn step(&mut self, mark: Mark, name: &str, time: Option<Elapsed>, text: &str) {
+        let (sign, style) = match mark {
+            Mark::Good => (self.look.pick("✓", "+"), GOOD),
+            Mark::Bad => (self.look.pick("✗", "x"), BAD),
+            Mark::None => (self.look.pick("–", "-"), NEUTRAL),
+        };
+        let room = self.look.width.saturating_sub(INDENT + 2 + 2 + TIME + 2);
+        let width = NAME.min(room.saturating_sub(TEXT)).max(12);
+        let name = self.look.show(name, room);
+        let time = time.map(words::elapsed).unwrap_or_default();
+        let head = format!("{:INDENT$}{} {name}", "", self.look.paint(style, sign));
+        let start = INDENT + 2 + width + 2 + TIME + 2;
+        let gap = " ".repeat(width.saturating_sub(columns(&name)));
+        let mut lines = wrap(&self.look.show(text, 400), self.look.width.saturating_sub(start)).into_iter();
+        let style = if mark == Mark::Bad { BAD } else { look::PLAIN };
+        let paint = |line: Option<String>| line.map(|line| self.look.paint(style, line)).unwrap_or_default();
+        let first = paint(lines.next());
+        let mut rows = Vec::new();
+        if columns(&name) > width {
+            rows.push(head);
+            rows.push(format!("{:indent$}  {time:>TIME$}  {first}", "", indent = INDENT + 2 + width));
+        } else {
+            rows.push(format!("{head}{gap}  {time:>TIME$}  {first}"));
+        }
+        for line in lines {
+            rows.push(format!("{:start$}{}", "", self.look.paint(style, line)));
+        }
+        for row in rows {
+            self.line(&row);
+        }
+    }
+
+    /// More about the step above, wrapped under its text's name.
+    pub(super) fn note(&mut self, text: &str) {
+        let indent = INDENT + 2;
+        for line in wrap(&self.look.show(text, 600), self.look.width.saturating_sub(indent)) {
+            let line = format!("{:indent$}{}", "", self.look.paint(DIM, line));
+            self.line(&line);
+        }
+    }
+
+    /// Sentences under the verdict.
+    fn paragraph(&mut self, text: &str, indent: usize, style: Style) {
+        for line in wrap(&self.look.show(text, 2_000), self.look.width.saturating_sub(indent)) {
+            let line = format!("{:indent$}{}", "", self.look.paint(style, line));
+            self.line(&line);
+        }
+    }
+}
+
+/// Draws one measurement with its verdict, at most `look.width` columns wide.
+pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -> String {
+    let mut sketch = Sketch { look, out: String::new() };
+    let measurement = &evidence.measurement;
+    title(&mut sketch, evidence);
+
+    let hops = measurement.dns.iter().map(|step| step.hop).chain(measurement.http.iter().map(|step| step.hop));
+    let last = hops.chain(measurement.tcp.iter().map(|step| step.hop)).max().unwrap_or(0);
+    for hop in 0..=last {
+        if hop > 0 {
+            redirect(&mut sketch, evidence, hop);
+        }
+        dns::draw(&mut sketch, measurement, hop);
+        transport::draw(&mut sketch, measurement, hop);
+    }
+    others::draw(&mut sketch, evidence);
+    conclusion(&mut sketch, verdict);
+    sketch.out
+}
+
+fn title(sketch: &mut Sketch<'_>, evidence: &Evidence) {
+    let measurement = &evidence.measurement;
+    let look = sketch.look;
+    let site = look.show(measurement.site.as_str(), look.width);
+    let url = measurement.url.as_str();
+    if columns(&site) + 2 + columns(url) <= look.width {
+        sketch.line(&format!("{}  {}", look.paint(BOLD, &site), look.show(url, look.width)));
+    } else {
+        sketch.line(&look.paint(BOLD, &site));
+        sketch.paragraph(url, 2, look::PLAIN);
+    }
+    let text = format!(
+        "from {}, {}, took {}",
+        measurement.vantage,
+        words::moment(measurement.started_at),
+        words::elapsed(measurement.elapsed)
+    );
+    sketch.paragraph(&text, 0, DIM);
+    sketch.line("");
+}
+
+fn redirect(sketch: &mut Sketch<'_>, evidence: &Evidence, hop: u8) {
+    let from = evidence.measurement.http.iter().find(|exchange| exchange.hop + 1 == hop);
+    let to = from.and_then(|exchange| exchange.redirect.as_ref());
+    let arrow = sketch.look.pick("→", "->");
+    let text = match to {
+        Some(url) => format!("{arrow} sent on to {url}"),
+        None => format!("{arrow} hop {hop}"),
+    };
+    sketch.line("");
+    sketch.paragraph(&text, 2, BOLD);
+}
+
+fn conclusion(sketch: &mut Sketch<'_>, verdict: &Verdict) {
+    let look = sketch.look;
+    let mut headline = verdict.status.as_str().to_uppercase();
+    if let Some(mechanism) = verdict.mechanism {
+        headline.push_str(" by ");
+        headline.push_str(mechanism.as_str());
+    }
+    let style = look::of_status(verdict.status).bold();
+    sketch.line("");
+    sketch.line(&format!("  {}, confidence {}", look.paint(style, headline), words::percent(verdict.confidence)));
+    if let (Status::Blocked, Some(mechanism)) = (verdict.status, verdict.mechanism) {
+        sketch.paragraph(&capital(mechanism.in_words()), 2, look::PLAIN);
+    }
+    for reason in &verdict.reasons {
+        sketch.bullet(reason);
+    }
+    let rules: Vec<String> = verdict.rules.iter().map(ToString::to_string).collect();
+    if !rules.is_empty() {
+        let name = if rules.len() == 1 { "rule" } else { "rules" };
+        sketch.paragraph(&format!("{name} {}, rule set {}", rules.join(", "), verdict.ruleset), 2, DIM);
+    }
+    sketch.line("");
+}
+
+impl Sketch<'_> {
+    /// One reason, hanging from its bullet.
+    fn bullet(&mut self, text: &str) {
+        let bullet = self.look.pick("•", "*");
+        let lines = wrap(&self.look.show(text, 2_000), self.look.width.saturating_sub(4));
+        for (at, line) in lines.iter().enumerate() {
+            let lead = if at == 0 { bullet } else { " " };
+            self.line(&format!("  {lead} {line}"));
+        }
+    }
+}
+
+/// A phrase as a sentence.
+fn capital(phrase: &str) -> String {
+    let mut chars = phrase.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixtures;
+    use super::*;
+
+    fn draw(evidence: (Evidence, Verdict), look: Look) -> String {
+        measurement(&evidence.0, &evidence.1, &look)
+    }
+
+    #[test]
+    fn an_accessible_site() {
+        insta::assert_snapshot!(draw(fixtures::accessible(), Look::plain()), @"");
+    }
+
+    #[test]
+    fn a_swallowed_clienthello() {
+        insta::assert_snapshot!(draw(fixtures::clienthello_swallowed(), Look::plain()), @"");
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_here() {
+        insta::assert_snapshot!(draw(fixtures::nxdomain(), Look::plain()), @"");
+    }
+
+    #[test]
+    fn interception_with_hostile_names() {
+        insta::assert_snapshot!(draw(fixtures::intercepted(), Look::plain()), @"");
+    }
+
+    #[test]
+    fn a_vantage_without_a_network_in_ascii() {
+        let look = Look { unicode: false, ..Look::plain() };
+        insta::assert_snapshot!(draw(fixtures::offline(), look), @"");
+    }
+
+    #[test]
+    fn drawings_keep_to_the_width_and_hold_no_control_characters() {
+        let all = [
+            fixtures::accessible(),
+            fixtures::clienthello_swallowed(),
+            fixtures::nxdomain(),
+            fixtures::intercepted(),
+            fixtures::offline(),
+        ];
+        for width in [40, 50, 64, 80, 120, 200] {
+            for evidence in &all {
+                for unicode in [true, false] {
+                    let drawn = draw(evidence.clone(), Look { width, unicode, ..Look::plain() });
+                    for line in drawn.lines() {
+                        assert!(columns(line) <= width, "{width}: {line:?}");
+                        assert!(!line.chars().any(char::is_control), "{line:?}");
+                        assert!(unicode || line.is_ascii(), "{line:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `check`: one measurement now, drawn layer by layer as a person would explain it.
+
+mod dns;
+mod draw;
+mod failure;
+mod others;
+mod transport;
+
+use std::io::Write;
+
+use super::args::{CheckArgs, GlobalArgs, TellFormat};
+use super::fault::{Exit, Fault};
+use super::look::Look;
+use super::output::Output;
+use super::{rooms, select, words};
+use crate::export::measurement_json;
+use crate::model::{Evidence, Verdict};
+
+/// Runs `check`.
+///
+/// # Errors
+/// A target or a vantage is unknown, the configuration is wrong, or measuring could not begin.
+pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> {
+    let config = super::load(global, None)?.config;
+    let targets = select::targets(&config, &args.what)?;
+    let vantages = select::vantages(&config, &args.vantage)?;
+    if vantages.is_empty() {
+        return Err(Fault::Usage("the configuration names no vantage to measure from".to_owned()));
+    }
+    let look = Look::detect(global.color, false);
+    if look.terminal {
+        eprintln!(
+            "measuring {} from {}, at most {} each …",
+            words::count(targets.len(), "URL", "URLs"),
+            words::count(vantages.len(), "vantage", "vantages"),
+            words::length(config.probe.url_timeout),
+        );
+    }
+
+    let runtime = super::runtime()?;
+    let mut statuses = Vec::new();
+    let mut written = Ok(());
+    runtime.block_on(rooms::measure(&config, &targets, &vantages, &mut |evidence, verdict| {
+        statuses.push(verdict.status);
+        if written.is_ok() {
+            written = tell(args.format, &look, &evidence, &verdict);
+        }
+    }))?;
+    written?;
+    Ok(Exit::of_statuses(statuses))
+}
+
+/// Writes one result at once: the next one may take half a minute.
+fn tell(format: TellFormat, look: &Look, evidence: &Evidence, verdict: &Verdict) -> Result<(), Fault> {
+    let mut output = Output::open(None)?;
+    match format {
+        TellFormat::Json => measurement_json(evidence, verdict, &mut output)?,
+        TellFormat::Human => output.write_all(draw::measurement(evidence, verdict, look).as_bytes())?,
+    }
+    output.finish()
+}

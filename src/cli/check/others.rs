@@ -1,0 +1,82 @@
+//! What the controls and the canaries saw.
+
+use super::draw::{Mark, Sketch};
+use super::failure::in_words;
+use super::transport::size;
+use crate::model::{CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
+
+/// Draws controls and canaries, as far as they were asked.
+pub(super) fn draw(sketch: &mut Sketch<'_>, evidence: &Evidence) {
+    if !evidence.controls.is_empty() {
+        sketch.heading("CONTROL", "the same URL from elsewhere");
+        evidence.controls.iter().for_each(|report| control(sketch, report));
+    }
+    if let Some(report) = &evidence.canaries {
+        sketch.heading("CANARIES", "does the vantage have a network?");
+        for scope in [CanaryScope::Foreign, CanaryScope::Domestic] {
+            canaries(sketch, report, scope);
+        }
+    }
+}
+
+fn control(sketch: &mut Sketch<'_>, report: &ControlReport) {
+    let name = match report.kind {
+        ControlKind::Vantage => report.id.to_string(),
+        ControlKind::Helper => format!("{} (helper)", report.id),
+    };
+    let mark = match report.reached() {
+        Some(true) => Mark::Good,
+        Some(false) => Mark::Bad,
+        None => Mark::None,
+    };
+    sketch.step(mark, &name, None, &seen(report));
+    if let Some(title) = report.http.as_ref().and_then(|http| http.title.as_deref()).filter(|title| !title.is_empty()) {
+        let title = sketch.look.show(title, 160);
+        sketch.note(&format!("title \"{title}\""));
+    }
+}
+
+/// How far the control came, in words: the answer, or the layer at which it failed too.
+fn seen(report: &ControlReport) -> String {
+    if let Some(failure) = &report.unusable {
+        return format!("could not be asked: {}", in_words(Layer::Http, failure));
+    }
+    if let Some(http) = &report.http
+        && http.failure.is_none()
+        && let Some(status) = http.status
+    {
+        let size = http.body_length.map(|length| format!(", {}", size(length))).unwrap_or_default();
+        return format!("gets the page: {status}{size}");
+    }
+    let dns = report.dns.as_ref().and_then(|dns| dns.failure.as_ref()).map(|failure| (Layer::Dns, failure));
+    let tcp = || report.endpoints.iter().find_map(|endpoint| endpoint.tcp_failure.as_ref().map(|f| (Layer::Tcp, f)));
+    let tls = || report.endpoints.iter().find_map(|endpoint| endpoint.tls_failure.as_ref().map(|f| (Layer::Tls, f)));
+    let http = || report.http.as_ref().and_then(|http| http.failure.as_ref().map(|f| (Layer::Http, f)));
+    match dns.or_else(tcp).or_else(tls).or_else(http) {
+        Some((layer, failure)) => {
+            format!("fails too, at {}: {}", layer.as_str().to_uppercase(), in_words(layer, failure))
+        }
+        None => "says nothing of the site".to_owned(),
+    }
+}
+
+fn canaries(sketch: &mut Sketch<'_>, report: &CanaryReport, scope: CanaryScope) {
+    let (answered, asked) = report.tally(scope);
+    if asked == 0 {
+        return;
+    }
+    let mark = match answered {
+        0 => Mark::Bad,
+        some if some == asked => Mark::Good,
+        _ => Mark::None,
+    };
+    let silent: Vec<&str> = report
+        .results
+        .iter()
+        .filter(|result| result.scope == scope && result.failure.is_some())
+        .map(|result| result.url.host_str().unwrap_or("?"))
+        .take(4)
+        .collect();
+    let rest = if silent.is_empty() { String::new() } else { format!("; not {}", silent.join(", ")) };
+    sketch.step(mark, scope.as_str(), None, &format!("{answered} of {asked} answer{rest}"));
+}

@@ -1,0 +1,53 @@
+//! `config check`: whether targets and configuration can be used.
+
+use std::io::Write;
+
+use super::args::GlobalArgs;
+use super::fault::{Exit, Fault};
+use super::output::Output;
+use super::text::printable;
+use super::words::count;
+use crate::config::{Config, Role};
+
+/// Runs `config check`.
+///
+/// # Errors
+/// All faults of the files at once.
+pub(super) fn run(global: &GlobalArgs) -> Result<Exit, Fault> {
+    let loaded = super::load(global, None)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {}", warning.lines().map(printable).collect::<Vec<_>>().join("\n  "));
+    }
+    let mut output = Output::open(None)?;
+    writeln!(output, "configuration is good: {}", summary(&loaded.config))?;
+    for file in &loaded.files {
+        writeln!(output, "  read {}", printable(&file.to_string_lossy()))?;
+    }
+    output.finish()?;
+    Ok(Exit::Good)
+}
+
+fn summary(config: &Config) -> String {
+    let urls = config.sites.iter().map(|site| site.urls.len()).sum();
+    let of = |role| config.vantages.iter().filter(|vantage| vantage.role == role).count();
+    let controls = of(Role::Control) + config.control.helpers.len() + usize::from(!config.control.resolvers.is_empty());
+    [
+        count(config.sites.len(), "site", "sites"),
+        count(urls, "URL", "URLs"),
+        count(of(Role::Probe), "vantage", "vantages"),
+        count(controls, "control", "controls"),
+        count(config.canaries.len(), "canary", "canaries"),
+    ]
+    .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures;
+    use super::*;
+
+    #[test]
+    fn what_there_is_is_counted() {
+        assert_eq!(summary(&fixtures::config()), "2 sites, 3 URLs, 1 vantage, 1 control, 0 canaries");
+    }
+}

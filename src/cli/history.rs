@@ -1,0 +1,228 @@
+//! `history`: the spans, as a table, a chart, or a data file.
+
+use std::io::Write;
+
+use anstyle::Style;
+
+use super::args::{GlobalArgs, HistoryArgs, HistoryFormat, SourceChoice};
+use super::fault::{Exit, Fault};
+use super::look::{Look, PLAIN, of_status};
+use super::output::Output;
+use super::rooms::Record;
+use super::table::{Column, Table};
+use super::words::{percent, push_bracket, push_span_length};
+use super::{chart, rooms, select};
+use crate::config::Config;
+use crate::export::{spans_csv, spans_json, spans_ndjson};
+use crate::model::{Span, SpanSource, Timestamp};
+use crate::store::SpanFilter;
+
+/// Runs `history`.
+///
+/// # Errors
+/// A site is unknown, the configuration is wrong, or the record cannot be read.
+pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault> {
+    let config = super::load(global, None)?.config;
+    let filter = select::span_filter(&args.select, Timestamp::now());
+    let stored = args.source != SourceChoice::Reported;
+    let record = if stored { rooms::open_record(&config.store.url)? } else { None };
+    let series = || record.as_deref().map_or(Ok(Vec::new()), Record::series);
+    select::known_sites(&config, &args.select.sites, || {
+        Ok(series()?.into_iter().map(|(series, _)| series.site).collect())
+    })?;
+    if stored && record.is_none() {
+        let crate::config::StoreUrl::Sqlite(path) = &config.store.url;
+        eprintln!("note: there is no `{}` yet, so nothing measured is shown; `blockspan run` makes it", path.display());
+    }
+
+    let spans = collect(&config, record.as_deref(), &filter, args.source)?;
+    let look = Look::detect(global.color, args.output.is_some());
+    let mut output = Output::open(args.output.as_deref())?;
+    write(&spans, args.format, &filter, &look, &mut output)?;
+    output.finish()?;
+    Ok(Exit::Good)
+}
+
+/// The spans that are asked for, sorted by site, then by start.
+fn collect(
+    config: &Config,
+    record: Option<&dyn Record>,
+    filter: &SpanFilter,
+    choice: SourceChoice,
+) -> Result<Vec<Span>, Fault> {
+    let mut spans = match record {
+        Some(record) => {
+            let sources = [SpanSource::Measured, SpanSource::Ooni].into_iter().filter(|source| choice.covers(*source));
+            record.spans(&SpanFilter { sources: sources.collect(), ..filter.clone() })?
+        }
+        None => Vec::new(),
+    };
+    if choice.covers(SpanSource::Reported) {
+        let sites = config.sites.iter().filter(|site| filter.sites.is_empty() || filter.sites.contains(&site.id));
+        spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| lets_through(filter, span)));
+    }
+    spans.sort_by(|a, b| {
+        let when = |span: &Span| span.start.earliest.or(span.start.latest);
+        (&a.site, when(a), &a.url, &a.vantage).cmp(&(&b.site, when(b), &b.url, &b.vantage))
+    });
+    Ok(spans)
+}
+
+/// What the store does for its spans, for a reported one. A claim that names no vantage speaks of none in
+/// particular, so it is left out when one is asked for. A bound that is not stated may lie anywhere.
+fn lets_through(filter: &SpanFilter, span: &Span) -> bool {
+    let vantage = filter.vantages.is_empty() || span.vantage.as_ref().is_some_and(|id| filter.vantages.contains(id));
+    let status = filter.statuses.is_empty() || filter.statuses.contains(&span.status);
+    let end = span.end.as_ref().and_then(|end| end.latest);
+    let lasts = filter.since.is_none_or(|since| end.is_none_or(|end| end > since));
+    let began = span.start.earliest.or(span.start.latest);
+    let begins = filter.until.is_none_or(|until| began.is_none_or(|began| began < until));
+    vantage && status && lasts && begins
+}
+
+fn write(
+    spans: &[Span],
+    format: HistoryFormat,
+    filter: &SpanFilter,
+    look: &Look,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
+    match format {
+        HistoryFormat::Csv => spans_csv(spans, out)?,
+        HistoryFormat::Json => spans_json(spans, out)?,
+        HistoryFormat::Ndjson => spans_ndjson(spans, out)?,
+        HistoryFormat::Table | HistoryFormat::Chart if spans.is_empty() => eprintln!("no spans"),
+        HistoryFormat::Table => table(spans, look, out)?,
+        HistoryFormat::Chart => chart::write(spans, filter.since, filter.until, look, out)?,
+    }
+    Ok(())
+}
+
+const COLUMNS: [Column; 11] = [
+    column("SITE", 0, ("", "")),
+    column("URL", 8, ("", "")),
+    column("VANTAGE", 3, ("from ", "")),
+    column("STATUS", 1, ("", "")),
+    column("HOW", 2, ("", "")),
+    column("START (UTC)", 0, ("", "")),
+    column("END (UTC)", 0, ("until ", "")),
+    column("LASTED", 4, ("lasted ", "")),
+    Column { title: "N", right: true, rank: 6, detail: ("", " measurements") },
+    Column { title: "SURE", right: true, rank: 5, detail: ("", " sure") },
+    column("SOURCE", 9, ("", "")),
+];
+
+const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static str)) -> Column {
+    Column { title, right: false, rank, detail }
+}
+
+fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut table = Table::new(&COLUMNS);
+    for span in spans {
+        row(&mut table, span, look);
+    }
+    table.write(look, out)
+}
+
+fn row(table: &mut Table<'_>, span: &Span, look: &Look) {
+    let plain = |table: &mut Table<'_>, text: &str| table.cell(PLAIN, |out| out.push_str(text));
+    let status: Style = of_status(span.status);
+    plain(table, span.site.as_str());
+    plain(table, span.url.as_ref().map_or("", url::Url::as_str));
+    plain(table, span.vantage.as_ref().map_or("", |vantage| vantage.as_str()));
+    table.cell(status, |out| out.push_str(span.status.as_str()));
+    plain(table, span.mechanism.map_or("", |mechanism| mechanism.as_str()));
+    table.cell(PLAIN, |out| push_bracket(out, &span.start, look.unicode));
+    match &span.end {
+        Some(end) => table.cell(PLAIN, |out| push_bracket(out, end, look.unicode)),
+        None if span.ongoing => table.cell(status, |out| out.push_str("ongoing")),
+        None => plain(table, "not stated"),
+    }
+    table.cell(PLAIN, |out| push_span_length(out, span, look.unicode));
+    table.cell(PLAIN, |out| {
+        if span.measurements > 0 {
+            out.push_str(&span.measurements.to_string());
+        }
+    });
+    table.cell(PLAIN, |out| out.push_str(&span.confidence.map(percent).unwrap_or_default()));
+    match (&span.citation, span.source) {
+        (Some(citation), _) => plain(table, &look.show(citation, 2_000)),
+        (None, source) => plain(table, source.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::super::fixtures::{at, between, config, span};
+    use super::*;
+    use crate::detect::SeriesState;
+    use crate::model::{SeriesKey, Status};
+    use crate::store::{MeasurementFilter, StoredMeasurement};
+
+    struct Fake(Vec<Span>);
+
+    impl Record for Fake {
+        fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault> {
+            Ok(self.0.iter().filter(|span| filter.sources.contains(&span.source)).cloned().collect())
+        }
+        fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {
+            Ok(Vec::new())
+        }
+        fn measurements(
+            &self,
+            _: &MeasurementFilter,
+            _: &mut dyn FnMut(StoredMeasurement) -> ControlFlow<()>,
+        ) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    fn record() -> Fake {
+        let end = between("2026-11-24T21:30:00Z", "2026-11-24T21:44:00Z");
+        let mut down = span(between("2026-11-20T10:00:00Z", "2026-11-20T10:01:00Z"), Some(end));
+        down.status = Status::Down;
+        down.mechanism = None;
+        Fake(vec![
+            span(between("2026-11-24T23:00:00Z", "2026-11-24T23:01:00Z"), None),
+            down,
+            span(between("2026-11-24T20:00:13Z", "2026-11-24T20:01:12Z"), Some(end)),
+        ])
+    }
+
+    fn drawn(choice: SourceChoice, look: Look) -> String {
+        let spans = collect(&config(), Some(&record()), &SpanFilter::default(), choice).unwrap();
+        let mut out = Vec::new();
+        write(&spans, HistoryFormat::Table, &SpanFilter::default(), &look, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn measured_and_reported_at_eighty_columns() {
+        insta::assert_snapshot!(drawn(SourceChoice::All, Look::plain()), @"");
+    }
+
+    #[test]
+    fn measured_ones_with_room() {
+        insta::assert_snapshot!(drawn(SourceChoice::Measured, Look { width: 150, ..Look::plain() }), @"");
+    }
+
+    #[test]
+    fn reported_ones_need_no_record() {
+        let spans = collect(&config(), None, &SpanFilter::default(), SourceChoice::All).unwrap();
+        assert_eq!(spans.len(), 2);
+        assert!(spans.iter().all(|span| span.source == SpanSource::Reported && span.citation.is_some()));
+        assert!(collect(&config(), None, &SpanFilter::default(), SourceChoice::Measured).unwrap().is_empty());
+    }
+
+    #[test]
+    fn claims_are_selected_as_spans_are() {
+        let count = |filter: SpanFilter| collect(&config(), None, &filter, SourceChoice::All).unwrap().len();
+        assert_eq!(count(SpanFilter { statuses: vec![Status::Down], ..SpanFilter::default() }), 0);
+        assert_eq!(count(SpanFilter { sites: vec!["fergana".parse().unwrap()], ..SpanFilter::default() }), 1);
+        assert_eq!(count(SpanFilter { since: Some(at("2016-01-01T00:00:00Z")), ..SpanFilter::default() }), 1);
+        assert_eq!(count(SpanFilter { until: Some(at("2014-01-01T00:00:00Z")), ..SpanFilter::default() }), 1);
+        assert_eq!(count(SpanFilter { vantages: vec!["almaty-kt".parse().unwrap()], ..SpanFilter::default() }), 0);
+    }
+}

@@ -1,0 +1,283 @@
+//! `status`: what is blocked now, since when, how.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::{GlobalArgs, StatusArgs, TellFormat};
+use super::fault::{Exit, Fault};
+use super::look::{BOLD, DIM, Look, NEUTRAL, PLAIN, of_status};
+use super::output::Output;
+use super::rooms;
+use super::table::{Column, Table};
+use super::text::wrap;
+use super::words;
+use crate::config::{Config, Role};
+use crate::detect::SeriesState;
+use crate::export::to_json_line;
+use crate::model::{Bracket, Mechanism, SeriesKey, Status, Timestamp};
+
+/// Rounds without a measurement after which a state is told to be stale.
+const STALE_AFTER: u32 = 10;
+
+/// What is known of one URL from one vantage now: an object of `status --format json`.
+#[derive(Debug, Serialize)]
+struct Now<'s> {
+    site: &'s str,
+    url: &'s str,
+    vantage: &'s str,
+    status: Option<Status>,
+    mechanism: Option<Mechanism>,
+    since: Option<Bracket>,
+    confidence: Option<f64>,
+    last_measured: Option<Timestamp>,
+    unsettled: bool,
+    stale: bool,
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// The configuration is wrong, or the record cannot be read.
+pub(super) fn run(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Fault> {
+    let config = super::load(global, None)?.config;
+    let series = match rooms::open_record(&config.store.url)? {
+        Some(record) => record.series()?,
+        None => Vec::new(),
+    };
+    let now = states(&config, &series, Timestamp::now());
+    let look = Look::detect(global.color, false);
+    let mut output = Output::open(None)?;
+    match args.format {
+        TellFormat::Json => {
+            for state in &now {
+                to_json_line(state, &mut output)?;
+            }
+        }
+        TellFormat::Human => write(&now, Timestamp::now(), &look, &mut output)?,
+    }
+    output.finish()?;
+    Ok(Exit::Good)
+}
+
+/// One state for every URL and vantage that are configured, measured or not. What the record holds of others is
+/// history, not status.
+fn states<'s>(config: &'s Config, series: &'s [(SeriesKey, SeriesState)], now: Timestamp) -> Vec<Now<'s>> {
+    let known: BTreeMap<(&str, &str, &str), &SeriesState> = series
+        .iter()
+        .map(|(key, state)| ((key.site.as_str(), key.url.as_str(), key.vantage.as_str()), state))
+        .collect();
+    let patience = config.probe.interval.saturating_mul(STALE_AFTER);
+    let mut states = Vec::new();
+    for site in &config.sites {
+        for url in &site.urls {
+            for vantage in config.vantages.iter().filter(|vantage| vantage.role == Role::Probe) {
+                let key = (site.id.as_str(), url.as_str(), vantage.id.as_str());
+                states.push(state(key, known.get(&key).copied(), patience, now));
+            }
+        }
+    }
+    states
+}
+
+fn state<'s>(
+    (site, url, vantage): (&'s str, &'s str, &'s str),
+    state: Option<&SeriesState>,
+    patience: Duration,
+    now: Timestamp,
+) -> Now<'s> {
+    let last = state.and_then(|state| state.last.as_ref());
+    let span = state.and_then(|state| state.span.as_ref());
+    Now {
+        site,
+        url,
+        vantage,
+        status: last.and(state).map(SeriesState::status),
+        mechanism: span.and_then(|span| span.mechanism),
+        since: span.map(|span| span.start),
+        confidence: span.and_then(|span| span.confidence),
+        last_measured: last.map(|last| last.at),
+        unsettled: state.is_some_and(SeriesState::is_unsettled),
+        stale: last.is_some_and(|last| now.since(last.at) > patience),
+    }
+}
+
+const COLUMNS: [Column; 7] = [
+    Column { title: "SITE", right: false, rank: 0, detail: ("", "") },
+    Column { title: "URL", right: false, rank: 5, detail: ("", "") },
+    Column { title: "VANTAGE", right: false, rank: 2, detail: ("from ", "") },
+    Column { title: "HOW", right: false, rank: 1, detail: ("", "") },
+    Column { title: "SINCE (UTC)", right: false, rank: 0, detail: ("", "") },
+    Column { title: "FOR", right: false, rank: 3, detail: ("for ", "") },
+    Column { title: "SURE", right: true, rank: 4, detail: ("", " sure") },
+];
+
+fn write(states: &[Now<'_>], now: Timestamp, look: &Look, out: &mut dyn Write) -> Result<(), Fault> {
+    if states.iter().all(|state| state.status.is_none()) {
+        writeln!(out, "never measured yet: `blockspan run` measures and records")?;
+        return Ok(());
+    }
+    let blocked: Vec<&Now<'_>> = states.iter().filter(|state| state.status == Some(Status::Blocked)).collect();
+    if blocked.is_empty() {
+        writeln!(out, "{}", look.paint(BOLD, "Nothing is blocked."))?;
+    } else {
+        let urls = words::count(blocked.len(), "URL is", "URLs are");
+        writeln!(out, "{}", look.paint(of_status(Status::Blocked).bold(), format!("{urls} blocked.")))?;
+        writeln!(out)?;
+        table(&blocked, now, look, out)?;
+        glossary(&blocked, look, out)?;
+    }
+    writeln!(out)?;
+    others(states, look, out)?;
+    stale(states, now, look, out)
+}
+
+fn table(blocked: &[&Now<'_>], now: Timestamp, look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut table = Table::new(&COLUMNS);
+    for state in blocked {
+        let since = state.since.unwrap_or(Bracket { earliest: None, latest: None });
+        table.cell(PLAIN, |out| out.push_str(state.site));
+        table.cell(PLAIN, |out| out.push_str(state.url));
+        table.cell(PLAIN, |out| out.push_str(state.vantage));
+        let how = state.mechanism.map_or("", Mechanism::as_str);
+        table.cell(of_status(Status::Blocked), |out| out.push_str(how));
+        table.cell(PLAIN, |out| out.push_str(&words::since(&since)));
+        table.cell(PLAIN, |out| {
+            if let Some(latest) = since.latest {
+                out.push_str(&words::length(now.since(latest)));
+            }
+        });
+        table.cell(PLAIN, |out| out.push_str(&state.confidence.map(words::percent).unwrap_or_default()));
+    }
+    table.write(look, out)
+}
+
+/// What the mechanisms of the table mean.
+fn glossary(blocked: &[&Now<'_>], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mechanisms: std::collections::BTreeSet<Mechanism> =
+        blocked.iter().filter_map(|state| state.mechanism).collect();
+    if !mechanisms.is_empty() {
+        writeln!(out)?;
+    }
+    for mechanism in mechanisms {
+        for line in wrap(&format!("{mechanism}: {}", mechanism.in_words()), look.width) {
+            writeln!(out, "{}", look.paint(DIM, line))?;
+        }
+    }
+    Ok(())
+}
+
+fn others(states: &[Now<'_>], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut parts = Vec::new();
+    for &status in Status::ALL.iter().filter(|status| **status != Status::Blocked) {
+        let number = states.iter().filter(|state| state.status == Some(status)).count();
+        if number > 0 {
+            parts.push(format!("{number} {status}"));
+        }
+    }
+    let never = states.iter().filter(|state| state.status.is_none()).count();
+    if never > 0 {
+        parts.push(format!("{never} never measured yet"));
+    }
+    let unsettled = states.iter().filter(|state| state.unsettled).count();
+    if unsettled > 0 {
+        parts.push(format!("{unsettled} being confirmed"));
+    }
+    let lead = if states.iter().any(|state| state.status == Some(Status::Blocked)) { "Others: " } else { "" };
+    if !parts.is_empty() {
+        for line in wrap(&format!("{lead}{}", parts.join(", ")), look.width) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn stale(states: &[Now<'_>], now: Timestamp, look: &Look, out: &mut dyn Write) -> Result<(), Fault> {
+    let stale: Vec<Timestamp> =
+        states.iter().filter(|state| state.stale).filter_map(|state| state.last_measured).collect();
+    let Some(newest) = stale.iter().max() else { return Ok(()) };
+    let measured = states.iter().filter(|state| state.status.is_some()).count();
+    let text = format!(
+        "Stale: {} of {measured} not measured lately, the newest of them {} ago. Is the daemon running?",
+        stale.len(),
+        words::length(now.since(*newest)),
+    );
+    for line in wrap(&text, look.width) {
+        writeln!(out, "{}", look.paint(NEUTRAL, line))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{at, between, config, span};
+    use super::*;
+    use crate::detect::LastVerdict;
+    use crate::model::MeasurementId;
+
+    fn series(url: &str, measured: &str, blocked: bool) -> (SeriesKey, SeriesState) {
+        let key = SeriesKey {
+            site: "fergana".parse().unwrap(),
+            url: url.parse().unwrap(),
+            vantage: "almaty-kt".parse().unwrap(),
+        };
+        let last = LastVerdict {
+            measurement_id: MeasurementId(uuid::Uuid::nil()),
+            at: at(measured),
+            status: if blocked { Status::Blocked } else { Status::Accessible },
+            mechanism: None,
+            reasons: Vec::new(),
+        };
+        let span = blocked.then(|| span(between("2026-11-24T20:00:13Z", "2026-11-24T20:01:12Z"), None));
+        (key, SeriesState { last: Some(last), span, ..SeriesState::default() })
+    }
+
+    fn drawn(series: &[(SeriesKey, SeriesState)], fix: impl Fn(&mut Now<'_>), look: Look) -> String {
+        let config = config();
+        let now = at("2026-11-25T09:12:00Z");
+        let mut states = states(&config, series, now);
+        states.iter_mut().for_each(fix);
+        let mut out = Vec::new();
+        write(&states, now, &look, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The state of the test decides on a status; here the span does, whatever that room makes of it.
+    fn by_span(state: &mut Now<'_>) {
+        if state.status.is_some() {
+            state.status = Some(if state.since.is_some() { Status::Blocked } else { Status::Accessible });
+            state.unsettled = false;
+        }
+    }
+
+    #[test]
+    fn what_is_blocked_is_told_first() {
+        let series = [
+            series("https://fergana.media/", "2026-11-25T09:11:30Z", true),
+            series("https://fergana.agency/", "2026-11-25T08:00:00Z", false),
+        ];
+        insta::assert_snapshot!(drawn(&series, by_span, Look::plain()), @"");
+    }
+
+    #[test]
+    fn nothing_measured_is_said_so() {
+        assert!(drawn(&[], by_span, Look::plain()).starts_with("never measured yet"));
+        let series = [series("https://fergana.media/", "2026-11-25T09:11:30Z", false)];
+        let told = drawn(&series, by_span, Look::plain());
+        assert_eq!(told, "Nothing is blocked.\n\n1 accessible, 2 never measured yet\n");
+    }
+
+    #[test]
+    fn json_has_one_object_a_series() {
+        let config = config();
+        let series = [series("https://fergana.media/", "2026-11-25T09:11:30Z", true)];
+        let states = states(&config, &series, at("2026-11-25T09:12:00Z"));
+        assert_eq!(states.len(), 3);
+        let json = serde_json::to_value(&states[0]).unwrap();
+        assert_eq!(json["since"]["latest"], "2026-11-24T20:01:12.000Z");
+        assert_eq!(json["stale"], false);
+        assert_eq!(serde_json::to_value(&states[1]).unwrap()["status"], serde_json::Value::Null);
+    }
+}

@@ -1,0 +1,149 @@
+//! A measurement with its verdict as one JSON object (DESIGN 7).
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::json::to_json_line;
+use crate::model::{
+    CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
+    Mechanism, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
+};
+
+/// The object of `check --format json`. Order and names of the fields are the contract.
+#[derive(Serialize)]
+struct Judged<'a> {
+    measurement_id: MeasurementId,
+    site: &'a SiteId,
+    url: &'a url::Url,
+    vantage: &'a VantageId,
+    started_at: Timestamp,
+    elapsed_seconds: Elapsed,
+    status: Status,
+    mechanism: Option<Mechanism>,
+    confidence: f64,
+    rules: &'a [RuleId],
+    reasons: &'a [String],
+    control: Option<&'a ControlSummary>,
+    dns: &'a [DnsExchange],
+    tcp: &'a [TcpConnect],
+    tls: &'a [TlsHandshake],
+    http: &'a [HttpExchange],
+    quic: &'a [QuicHandshake],
+}
+
+/// The same with all that the verdict rests on.
+#[derive(Serialize)]
+struct JudgedWithContext<'a> {
+    #[serde(flatten)]
+    judged: Judged<'a>,
+    trigger: crate::model::Trigger,
+    ruleset: u32,
+    controls: &'a [ControlReport],
+    canaries: Option<&'a CanaryReport>,
+}
+
+impl<'a> Judged<'a> {
+    fn new(evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
+        let measurement = &evidence.measurement;
+        Self {
+            measurement_id: measurement.measurement_id,
+            site: &measurement.site,
+            url: &measurement.url,
+            vantage: &measurement.vantage,
+            started_at: measurement.started_at,
+            elapsed_seconds: measurement.elapsed,
+            status: verdict.status,
+            mechanism: verdict.mechanism,
+            confidence: verdict.confidence,
+            rules: &verdict.rules,
+            reasons: &verdict.reasons,
+            control: verdict.control.as_ref(),
+            dns: &measurement.dns,
+            tcp: &measurement.tcp,
+            tls: &measurement.tls,
+            http: &measurement.http,
+            quic: &measurement.quic,
+        }
+    }
+}
+
+/// Writes a measurement with its verdict as one line (`check --format json`).
+///
+/// # Errors
+/// The output cannot be written.
+pub fn measurement_json(evidence: &Evidence, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    to_json_line(&Judged::new(evidence, verdict), out)
+}
+
+/// Writes the same object with `trigger`, `ruleset`, `controls` and `canaries` (`measurements --format ndjson`).
+///
+/// # Errors
+/// The output cannot be written.
+pub fn measurement_with_context_json(evidence: &Evidence, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let whole = JudgedWithContext {
+        judged: Judged::new(evidence, verdict),
+        trigger: evidence.measurement.trigger,
+        ruleset: verdict.ruleset,
+        controls: &evidence.controls,
+        canaries: evidence.canaries.as_ref(),
+    };
+    to_json_line(&whole, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::fixtures;
+
+    fn keys(write: fn(&Evidence, &Verdict, &mut dyn Write) -> io::Result<()>) -> Vec<String> {
+        let (evidence, verdict) = fixtures::clienthello_swallowed();
+        let mut out = Vec::new();
+        write(&evidence, &verdict, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut keys: Vec<(usize, String)> = object
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|key| (text.find(&format!("\"{key}\":")).unwrap(), key.clone()))
+            .collect();
+        keys.sort();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    #[test]
+    fn the_fields_are_those_of_the_contract() {
+        let contract = [
+            "measurement_id",
+            "site",
+            "url",
+            "vantage",
+            "started_at",
+            "elapsed_seconds",
+            "status",
+            "mechanism",
+            "confidence",
+            "rules",
+            "reasons",
+            "control",
+            "dns",
+            "tcp",
+            "tls",
+            "http",
+            "quic",
+        ];
+        let mut found = keys(measurement_json);
+        let mut wanted: Vec<String> = contract.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), wanted.len());
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted);
+        let more = keys(measurement_with_context_json);
+        for key in ["trigger", "ruleset", "controls", "canaries"] {
+            assert!(more.iter().any(|found| found == key), "{key}");
+        }
+        assert_eq!(more.len(), contract.len() + 4);
+    }
+}
