@@ -146,7 +146,9 @@ fn row(table: &mut Table<'_>, span: &Span, look: &Look) {
     });
     table.cell(PLAIN, |out| out.push_str(&span.confidence.map(percent).unwrap_or_default()));
     match (&span.citation, span.source) {
-        (Some(citation), _) => plain(table, &look.show(citation, 2_000)),
+        (Some(citation), source) => plain(table, &format!("{source}: {}", look.show(citation, 2_000))),
+        // On a terminal what is measured speaks for itself; a pipe may want to tell it by its column.
+        (None, SpanSource::Measured) if look.terminal => plain(table, ""),
         (None, source) => plain(table, source.as_str()),
     }
 }

@@ -205,7 +205,8 @@ impl<'c> Table<'c> {
     }
 
     fn push_details(&self, line: &mut String, row: &[Cell], plan: &Plan, look: &Look) {
-        let separator = look.pick(" · ", " - ");
+        // The dot stays at the end of a line: a no-break space holds it to the word before.
+        let separator = look.pick("\u{a0}· ", "; ");
         let mut details = String::new();
         for &at in &plan.detail {
             let text = self.text(&row[at]);

@@ -45,9 +45,8 @@ pub(super) fn clip<'t>(text: &'t str, limit: usize, mark: &str) -> Cow<'t, str> 
     if columns(text) <= limit && (text.len() <= bound || text.chars().count() <= bound) {
         return Cow::Borrowed(text);
     }
-    let room = limit.saturating_sub(columns(mark));
-    let end = prefix(text, room);
-    let mark = if columns(mark) <= limit { mark } else { "" };
+    let mark = if columns(mark) < limit { mark } else { "" };
+    let end = prefix(text, limit.saturating_sub(columns(mark)));
     Cow::Owned(format!("{}{mark}", &text[..end]))
 }
 

@@ -80,7 +80,7 @@ impl Step {
             Self::Seconds(_) => 5,
             Self::Days(_) => 10,
             Self::Months(_) => 7,
-            Self::Years(_) => 5,
+            Self::Years(_) => 4,
         }
     }
 

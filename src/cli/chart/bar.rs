@@ -27,7 +27,7 @@ impl Ink {
     pub(super) const fn sign(self, look: &Look) -> &'static str {
         match self {
             Self::Unstated => "?",
-            Self::Possible => look.pick("░", "-"),
+            Self::Possible => look.pick("░", ":"),
             Self::Before => look.pick("◀", "<"),
             Self::Ongoing => look.pick("▶", ">"),
             Self::Certain => look.pick("█", "#"),
@@ -142,6 +142,11 @@ impl Bar {
             self.put(cell, ink, status);
             next = step(cell);
         }
+    }
+
+    /// What the row's cells say.
+    pub(super) fn inks(&self) -> impl Iterator<Item = Ink> {
+        self.cells.iter().filter_map(|cell| cell.map(|(ink, _)| ink))
     }
 
     /// The row as text; each run of one status in its colour.

@@ -6,6 +6,7 @@
 mod axis;
 mod bar;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::look::{BOLD, DIM, Look, of_status};
@@ -19,20 +20,15 @@ const MOST_LANES: usize = 8;
 /// Space before the name of a row.
 const INDENT: usize = 2;
 
-/// One row: spans of one source that do not overlap.
-struct Row<'s> {
-    label: String,
-    spans: Vec<&'s Span>,
+/// One line of the chart: a heading, or spans of one source that do not overlap.
+enum Line<'s> {
+    Site(String),
+    Url(String),
+    Row { label: String, spans: Vec<&'s Span> },
 }
 
-/// Rows under one heading.
-struct Group<'s> {
-    heading: String,
-    rows: Vec<Row<'s>>,
-}
-
-/// Draws `spans` (sorted by site) from `since` to `until`; where these are not given, from the first to the last
-/// instant that the spans speak of.
+/// Draws `spans` from `since` to `until`; where these are not given, from the first to the last instant that the
+/// spans speak of.
 ///
 /// # Errors
 /// The output cannot be written.
@@ -43,64 +39,70 @@ pub(super) fn write(
     look: &Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let groups = groups(spans);
-    let longest = groups.iter().flat_map(|group| &group.rows).map(|row| columns(&row.label)).max().unwrap_or(0);
-    let label = longest.clamp(8, (look.width / 3).max(8));
+    let lines = lines(spans);
+    let labels = lines.iter().map(|line| if let Line::Row { label, .. } = line { columns(label) } else { 0 });
+    let label = labels.max().unwrap_or(0).clamp(8, (look.width * 2 / 5).max(8));
     let left = INDENT + label + 2;
     let axis = Axis::new(spans, since, until, look.width.saturating_sub(left).max(12));
-    for group in &groups {
-        writeln!(out, "{}", look.paint(BOLD, look.show(&group.heading, look.width)))?;
-        for row in &group.rows {
-            let name = look.show(&row.label, label);
-            let gap = label.saturating_sub(columns(&name)) + 2;
-            let mut bar = Bar::new(axis.cells());
-            row.spans.iter().for_each(|span| bar.add(span, &axis));
-            let line = format!("{:INDENT$}{name}{:gap$}{}", "", "", bar.draw(look));
-            writeln!(out, "{}", line.trim_end())?;
-        }
+    let mut inks = BTreeSet::new();
+    for line in &lines {
+        let text = match line {
+            Line::Site(text) => look.paint(BOLD, look.show(text, look.width)),
+            Line::Url(text) => look.paint(DIM, format!("{:INDENT$}{}", "", look.show(text, look.width - INDENT))),
+            Line::Row { label: name, spans } => {
+                let name = look.show(name, label);
+                let gap = label.saturating_sub(columns(&name)) + 2;
+                let mut bar = Bar::new(axis.cells());
+                spans.iter().for_each(|span| bar.add(span, &axis));
+                inks.extend(bar.inks());
+                format!("{:INDENT$}{name}{:gap$}{}", "", "", bar.draw(look))
+            }
+        };
+        writeln!(out, "{}", text.trim_end())?;
     }
     for line in axis.draw(look) {
         writeln!(out, "{}", look.paint(DIM, format!("{:left$}{line}", "").trim_end()))?;
     }
-    legend(spans, look, out)
+    legend(&inks, spans, look, out)
 }
 
-fn groups(spans: &[Span]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut keyed: Vec<(String, Vec<(String, SpanSource, Vec<&Span>)>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+/// Spans by source and vantage, measured ones first.
+type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>), Vec<&'s Span>>;
+
+/// Headings and rows: sites in order, within a site its URLs, then the claims that name none.
+fn lines(spans: &[Span]) -> Vec<Line<'_>> {
+    let mut sites: BTreeMap<&str, BTreeMap<(bool, &str), Rows<'_>>> = BTreeMap::new();
     for span in spans {
-        // Claims that name no URL stand under the site; a site's URLs each get their own heading.
-        let heading = match &span.url {
-            Some(url) => format!("{}  {url}", span.site),
-            None => span.site.to_string(),
-        };
-        let whence = span.vantage.as_ref().map_or(String::new(), |vantage| format!(" {vantage}"));
-        let label = format!("{}{whence}", span.source);
-        let group = *places.entry((heading.clone(), None)).or_insert_with(|| {
-            keyed.push((heading.clone(), Vec::new()));
-            keyed.len() - 1
-        });
-        let rows = &mut keyed[group].1;
-        let row = *places.entry((heading, Some(label.clone()))).or_insert_with(|| {
-            rows.push((label, span.source, Vec::new()));
-            rows.len() - 1
-        });
-        rows[row].2.push(span);
+        let url = span.url.as_ref().map_or((true, ""), |url| (false, url.as_str()));
+        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()));
+        let rows = sites.entry(span.site.as_str()).or_default().entry(url).or_default();
+        rows.entry(row).or_default().push(span);
     }
-    for (heading, mut rows) in keyed {
-        rows.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
-        let mut group = Group { heading, rows: Vec::new() };
-        for (label, source, spans) in rows {
-            let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
-            for (at, spans) in lanes.into_iter().enumerate() {
-                let label = if at == 0 { label.clone() } else { String::new() };
-                group.rows.push(Row { label, spans });
+    let mut lines = Vec::new();
+    for (site, urls) in sites {
+        let named: Vec<&str> = urls.keys().filter(|(none, _)| !none).map(|(_, url)| *url).collect();
+        let several = named.len() > 1;
+        lines.push(Line::Site(match named.as_slice() {
+            [url] => format!("{site}  {url}"),
+            _ => site.to_owned(),
+        }));
+        for ((none, url), rows) in urls {
+            let inside = several && !none;
+            if inside {
+                lines.push(Line::Url(url.to_owned()));
+            }
+            for ((source, vantage), spans) in rows {
+                let indent = if inside { "  " } else { "" };
+                let vantage = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
+                let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
+                lines.extend(lanes.into_iter().enumerate().map(|(lane, spans)| {
+                    let label = if lane == 0 { format!("{indent}{source}{vantage}") } else { String::new() };
+                    Line::Row { label, spans }
+                }));
             }
         }
-        groups.push(group);
     }
-    groups
+    lines
 }
 
 /// Spreads spans over rows so that those of one row do not overlap.
@@ -128,7 +130,7 @@ fn lanes(mut spans: Vec<&Span>) -> Vec<Vec<&Span>> {
 }
 
 /// What the signs mean, as far as they are used.
-fn legend(spans: &[Span], look: &Look, out: &mut dyn Write) -> io::Result<()> {
+fn legend(inks: &BTreeSet<Ink>, spans: &[Span], look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let statuses: Vec<Status> =
         Status::ALL.iter().copied().filter(|status| spans.iter().any(|span| span.status == *status)).collect();
     let names: Vec<String> = statuses.iter().map(|status| look.paint(of_status(*status), status.as_str())).collect();
@@ -139,7 +141,8 @@ fn legend(spans: &[Span], look: &Look, out: &mut dyn Write) -> io::Result<()> {
         (Ink::Before, "began earlier"),
         (Ink::Unstated, "not stated"),
     ];
-    let signs: Vec<String> = signs.iter().map(|(ink, words)| format!("{} {words}", ink.sign(look))).collect();
+    let used = signs.iter().filter(|(ink, _)| inks.contains(ink));
+    let signs: Vec<String> = used.map(|(ink, words)| format!("{} {words}", ink.sign(look))).collect();
     writeln!(out)?;
     let line = signs.join("  ");
     for line in super::text::wrap(&line, look.width) {
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_to_draw_is_no_fault() {
-        assert!(draw(&[], Look::plain()).contains("certain"));
+        assert!(draw(&[], Look::plain()).contains("UTC"));
         assert!(!draw(&[span(UNKNOWN, Some(UNKNOWN))], Look::plain()).is_empty());
     }
 

@@ -27,13 +27,15 @@ pub(super) fn draw(sketch: &mut Sketch<'_>, measurement: &Measurement, hop: u8) 
 /// One resolver: its questions for both families on one line.
 fn resolver(sketch: &mut Sketch<'_>, exchanges: &[&DnsExchange]) {
     let Some(first) = exchanges.first() else { return };
-    let mut name = name(first);
-    if first.role == DnsRole::Control {
-        name.push_str(", reference");
-    }
+    let lead = if first.role == DnsRole::Control { "reference: " } else { "" };
     let time = exchanges.iter().map(|exchange| exchange.elapsed).max().unwrap_or(Elapsed::from_micros(0));
     let good = exchanges.iter().any(|exchange| exchange.failure.is_none());
-    sketch.step(if good { Mark::Good } else { Mark::Bad }, &name, Some(time), &outcome(exchanges, good));
+    let mark = match (good, first.role) {
+        (true, _) => Mark::Good,
+        (false, DnsRole::Own) => Mark::Bad,
+        (false, DnsRole::Control) => Mark::None,
+    };
+    sketch.step(mark, &name(first), Some(time), &format!("{lead}{}", outcome(exchanges, good)));
     for exchange in exchanges.iter().filter(|exchange| exchange.answers.len() > 1) {
         several_answers(sketch, exchange);
     }
@@ -88,7 +90,7 @@ fn several_answers(sketch: &mut Sketch<'_>, exchange: &DnsExchange) {
 }
 
 /// A resolver's name without what its transport already says.
-fn name(exchange: &DnsExchange) -> String {
+pub(super) fn name(exchange: &DnsExchange) -> String {
     let text = exchange.resolver.as_str();
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split(['/', '@']).next().unwrap_or(bare);

@@ -6,7 +6,7 @@ use super::super::look::{self, BAD, BOLD, DIM, GOOD, Look, NEUTRAL};
 use super::super::text::{columns, wrap};
 use super::super::words;
 use super::{dns, others, transport};
-use crate::model::{Elapsed, Evidence, Status, Verdict};
+use crate::model::{Elapsed, Evidence, Measurement, Status, Verdict};
 
 /// Space left of what belongs to a layer.
 const INDENT: usize = 4;
@@ -31,6 +31,8 @@ pub(super) enum Mark {
 /// A drawing in the making.
 pub(super) struct Sketch<'l> {
     pub(super) look: &'l Look,
+    /// Room for names: as much as the longest of this drawing takes, within bounds.
+    name: usize,
     out: String,
 }
 
@@ -43,8 +45,8 @@ impl Sketch<'_> {
 
     /// The name of a layer, with what it is about.
     pub(super) fn heading(&mut self, layer: &str, about: &str) {
-        let about = self.look.show(about, self.look.width.saturating_sub(10));
-        let line = format!("  {} {}", self.look.paint(BOLD, format!("{layer:<8}")), self.look.paint(DIM, about));
+        let about = self.look.show(about, self.look.width.saturating_sub(12));
+        let line = format!("  {} {}", self.look.paint(BOLD, format!("{layer:<9}")), self.look.paint(DIM, about));
         self.line(&line);
     }
 
@@ -57,7 +59,7 @@ impl Sketch<'_> {
             Mark::None => (self.look.pick("–", "-"), NEUTRAL),
         };
         let room = self.look.width.saturating_sub(INDENT + 2 + 2 + TIME + 2);
-        let width = NAME.min(room.saturating_sub(TEXT)).max(12);
+        let width = self.name.min(room.saturating_sub(TEXT)).max(12);
         let name = self.look.show(name, room);
         let time = time.map(words::elapsed).unwrap_or_default();
         let head = format!("{:INDENT$}{} {name}", "", self.look.paint(style, sign));
@@ -102,8 +104,8 @@ impl Sketch<'_> {
 
 /// Draws one measurement with its verdict, at most `look.width` columns wide.
 pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -> String {
-    let mut sketch = Sketch { look, out: String::new() };
     let measurement = &evidence.measurement;
+    let mut sketch = Sketch { look, name: longest_name(evidence).clamp(16, NAME), out: String::new() };
     title(&mut sketch, evidence);
 
     let hops = measurement.dns.iter().map(|step| step.hop).chain(measurement.http.iter().map(|step| step.hop));
@@ -118,6 +120,13 @@ pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -
     others::draw(&mut sketch, evidence);
     conclusion(&mut sketch, verdict);
     sketch.out
+}
+
+fn longest_name(evidence: &Evidence) -> usize {
+    let Measurement { dns, tcp, .. } = &evidence.measurement;
+    let resolvers = dns.iter().map(|step| columns(&dns::name(step)));
+    let addresses = tcp.iter().map(|step| columns(&step.address.to_string()));
+    resolvers.chain(addresses).max().unwrap_or(0)
 }
 
 fn title(sketch: &mut Sketch<'_>, evidence: &Evidence) {
@@ -154,7 +163,6 @@ fn redirect(sketch: &mut Sketch<'_>, evidence: &Evidence, hop: u8) {
 }
 
 fn conclusion(sketch: &mut Sketch<'_>, verdict: &Verdict) {
-    let look = sketch.look;
     let mut headline = verdict.status.as_str().to_uppercase();
     if let Some(mechanism) = verdict.mechanism {
         headline.push_str(" by ");
@@ -162,7 +170,7 @@ fn conclusion(sketch: &mut Sketch<'_>, verdict: &Verdict) {
     }
     let style = look::of_status(verdict.status).bold();
     sketch.line("");
-    sketch.line(&format!("  {}, confidence {}", look.paint(style, headline), words::percent(verdict.confidence)));
+    sketch.paragraph(&format!("{headline}, confidence {}", words::percent(verdict.confidence)), 2, style);
     if let (Status::Blocked, Some(mechanism)) = (verdict.status, verdict.mechanism) {
         sketch.paragraph(&capital(mechanism.in_words()), 2, look::PLAIN);
     }
