@@ -20,7 +20,7 @@ fn address() -> impl Strategy<Value = &'static str> {
 
 fn chain() -> impl Strategy<Value = Chain> {
     use Chain::*;
-    prop::sample::select(&[Valid, Unknown, WrongName, Expired, KnownCa, KnownName][..])
+    prop::sample::select(&[Valid, Stranger, WrongName, Expired, KnownCa, KnownName][..])
 }
 
 fn a_page() -> impl Strategy<Value = Page> {

@@ -1,6 +1,5 @@
 //! What the resolvers of one side (the vantage's own, or the encrypted reference) said of one name.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -69,8 +68,7 @@ impl<'e> Resolution<'e> {
 }
 
 impl<'e> Lookup<'e> {
-    fn new(resolver: &'e str, mut exchanges: Vec<&'e DnsExchange>) -> Self {
-        exchanges.sort_by(|a, b| exchange_order(a, b));
+    fn new(resolver: &'e str, exchanges: Vec<&'e DnsExchange>) -> Self {
         let mut lookup = Self {
             resolver,
             addresses: BTreeSet::new(),
@@ -80,6 +78,7 @@ impl<'e> Lookup<'e> {
             conflict: None,
         };
         let mut failures: Vec<(QueryType, Failure, Elapsed)> = Vec::new();
+        let mut conflicts: Vec<(QueryType, Elapsed, (&'e DnsAnswer, &'e DnsAnswer))> = Vec::new();
         for exchange in exchanges {
             let answers = answers_in_order(exchange);
             let first = taken(&answers);
@@ -90,11 +89,15 @@ impl<'e> Lookup<'e> {
             for answer in &answers {
                 lookup.late.extend(&answer.addresses);
             }
-            if exchange.transport == DnsTransport::Udp && lookup.conflict.is_none() {
-                lookup.conflict = conflict(&answers);
+            if exchange.transport == DnsTransport::Udp {
+                conflicts.extend(conflict(&answers).map(|pair| (exchange.query_type, exchange.started, pair)));
             }
         }
         lookup.late = &lookup.late - &lookup.addresses;
+        lookup.conflict = conflicts
+            .into_iter()
+            .min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| format!("{:?}", a.2).cmp(&format!("{:?}", b.2))))
+            .map(|(_, _, pair)| pair);
         if lookup.addresses.is_empty() {
             // A name without AAAA is ordinary: whatever the A question met tells more.
             let ordinary =
@@ -109,12 +112,6 @@ impl<'e> Lookup<'e> {
         }
         lookup
     }
-}
-
-fn exchange_order(a: &DnsExchange, b: &DnsExchange) -> Ordering {
-    (a.query_type, a.transport, a.started)
-        .cmp(&(b.query_type, b.transport, b.started))
-        .then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
 }
 
 /// The readable answers that match the question, in order of arrival.

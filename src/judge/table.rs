@@ -20,8 +20,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         site::RULES,
         gates::RULES,
         cleartext::DIFFERENTIAL,
-        interception::DIFFERENTIAL,
         dns::DIFFERENTIAL,
+        interception::DIFFERENTIAL,
         layers::RULES,
         rest::RULES,
     ]

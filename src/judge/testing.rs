@@ -9,7 +9,7 @@ use crate::model::*;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Chain {
     Valid,
-    Unknown,
+    Stranger,
     WrongName,
     Expired,
     /// Its CA's certificate is a known one.
@@ -310,7 +310,7 @@ impl Story {
         let (failure, records, faults) = match chain {
             None => (if let At::Tls(failure) = what { Some(failure.clone()) } else { None }, vec![], vec![]),
             Some(Chain::Valid) => (None, vec![leaf("CN=R3, O=Let's Encrypt")], vec![]),
-            Some(Chain::Unknown) => {
+            Some(Chain::Stranger) => {
                 (Some(Failure::SslUnknownAuthority), vec![leaf("CN=Box")], vec![Fault::UnknownIssuer])
             }
             Some(Chain::WrongName) => (
