@@ -13,18 +13,6 @@ use super::source::{in_words, read_bytes};
 use super::types::{NetworkConfig, TlsConfig};
 use super::value::{parsed, text};
 
-impl Default for TlsConfig {
-    fn default() -> Self {
-        Self { extra_roots: Vec::new() }
-    }
-}
-
-impl Default for NetworkConfig {
-    fn default() -> Self {
-        Self { allow_private: Vec::new() }
-    }
-}
-
 pub(super) fn read_tls(fields: &mut Fields<'_>) -> TlsConfig {
     let doc = fields.doc;
     let roots = fields.list("extra_roots", |node| {
