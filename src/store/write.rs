@@ -12,8 +12,12 @@ use crate::model::SeriesKey;
 /// Series whose dictionary is remembered; beyond it they are read again.
 const REMEMBERED: usize = 1024;
 
-/// Poorly packed records in a row after which a series gets a new dictionary.
+/// Poorly packed records in a row after which a series gets a new dictionary. Doubled each time that did not help.
 const PATIENCE: u32 = 8;
+const MOST_PATIENCE: u32 = 4096;
+
+/// Evidence is packed well when no more than this share of it is left. Usual is a fortieth.
+const WELL_PACKED: usize = 8;
 
 /// Writes records. Remembers row ids and dictionaries of what has been written, so it must be told to
 /// [`forget`](Scribe::forget) when a transaction that it wrote in is undone.
@@ -30,6 +34,7 @@ struct Dictionary {
     content: Vec<u8>,
     /// Records in a row that it hardly helped to pack.
     poor: u32,
+    patience: u32,
 }
 
 /// A record's opinion and evidence, packed.
@@ -141,10 +146,13 @@ impl Scribe {
         let packed = self.pack_against(series, &verdict, &evidence);
         let packed = packed.map_err(|error| self.refuse(record, error.to_string()))?;
 
-        let poor = packed.evidence.len() * 4 > evidence.len() && evidence.len() <= DICTIONARY_LIMIT;
         let Some(current) = self.dictionaries.get_mut(&series) else { return Ok(packed) };
-        current.poor = if poor { current.poor + 1 } else { 0 };
-        if current.poor < PATIENCE {
+        if packed.evidence.len() * WELL_PACKED <= evidence.len() {
+            (current.poor, current.patience) = (0, PATIENCE);
+        } else if evidence.len() <= DICTIONARY_LIMIT {
+            current.poor += 1;
+        }
+        if current.poor < current.patience {
             return Ok(packed);
         }
         self.new_dictionary(connection, series, &verdict, &evidence)?;
@@ -175,7 +183,7 @@ impl Scribe {
         let Some((id, packed)) = stored else { return Ok(false) };
         // One that cannot be read is replaced; reading what was packed against it says so.
         let Ok(content) = Unpacker::new().and_then(|mut unpacker| unpacker.unpack(&packed)) else { return Ok(false) };
-        self.remember(series, Dictionary { id, content, poor: 0 });
+        self.remember(series, Dictionary { id, content, poor: 0, patience: PATIENCE });
         Ok(true)
     }
 
@@ -198,7 +206,11 @@ impl Scribe {
             .and_then(|mut insert| insert.execute(params![series, packed]))
             .map_err(|error| StoreError::sqlite(&self.path, "recording a dictionary", &error))?;
         let id = connection.last_insert_rowid();
-        self.remember(series, Dictionary { id, content, poor: 0 });
+        let patience = self
+            .dictionaries
+            .get(&series)
+            .map_or(PATIENCE, |before| before.patience.saturating_mul(2).min(MOST_PATIENCE));
+        self.remember(series, Dictionary { id, content, poor: 0, patience });
         Ok(())
     }
 
