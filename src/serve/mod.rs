@@ -5,6 +5,7 @@
 
 mod app;
 mod board;
+mod docs;
 mod guard;
 mod layers;
 mod metrics;
@@ -17,6 +18,7 @@ pub mod families;
 
 pub use app::{App, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
+pub use docs::metrics_markdown;
 pub use guard::Hosts;
 pub use metrics::{InFlight, Metrics, MetricsError};
 pub use routes::router;
@@ -24,3 +26,7 @@ pub use server::serve;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod metrics_tests;
+#[cfg(test)]
+mod tests;

@@ -65,8 +65,9 @@ pub(super) fn length(length: Duration) -> String {
 
 /// A probability as a percentage, rounded down: near certainty is never shown as certainty.
 pub(super) fn percent(probability: f64) -> String {
-    let hundredths = (probability.clamp(0.0, 1.0) * 10_000.0).floor();
-    format!("{} %", hundredths.min(9_999.0) / 100.0)
+    // Not a number compares as greater than nothing, and so counts as no confidence at all.
+    let hundredths = if probability > 0.0 { (probability * 10_000.0).floor().min(9_999.0) } else { 0.0 };
+    format!("{} %", hundredths / 100.0)
 }
 
 /// The day, month or year that the bracket is exactly, if it is one.
