@@ -90,7 +90,7 @@ impl SeriesState {
 
 impl Run {
     /// Takes in one failure.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         from: Timestamp,
         until: Timestamp,
@@ -118,17 +118,17 @@ impl Run {
     }
 
     /// Whether the failures show by themselves that a block is in force.
-    pub fn is_evident(&self) -> bool {
+    pub(super) fn is_evident(&self) -> bool {
         self.evident_at.is_some()
     }
 
     /// The latest instant from which the failures show by themselves that a block is in force.
-    pub fn evident_from(&self) -> Option<Timestamp> {
+    pub(super) fn evident_from(&self) -> Option<Timestamp> {
         self.evident_at.and(self.tail.first().map(|(from, _)| *from))
     }
 
     /// The mechanism that most of the evidence shows, the earlier one on a tie.
-    pub fn main_mechanism(&self) -> Option<(Mechanism, Timestamp)> {
+    pub(super) fn main_mechanism(&self) -> Option<(Mechanism, Timestamp)> {
         let mut best: Option<&(Mechanism, f64, Timestamp)> = None;
         for candidate in &self.mechanisms {
             if best.is_none_or(|(_, score, _)| candidate.1 > *score) {
