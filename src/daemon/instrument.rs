@@ -54,8 +54,8 @@ impl Instrument {
     ///
     /// # Errors
     /// When a file named by the configuration cannot be used.
-    pub fn new(config: Config) -> Result<Self, SetupError> {
-        let prober = Arc::new(Prober::new(&config)?);
+    pub fn new(config: Config) -> Result<Self, Box<SetupError>> {
+        let prober = Arc::new(Prober::new(&config).map_err(SetupError::from)?);
         let mut stations = BTreeMap::new();
         let mut control_stations = Vec::new();
         for vantage_config in &config.vantages {

@@ -51,7 +51,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// The instrument.
     #[error(transparent)]
-    Setup(#[from] SetupError),
+    Setup(#[from] Box<SetupError>),
     /// The page's address.
     #[error(
         "cannot serve on {address}; another program may hold it: use --listen or `[serve] listen` to choose another"

@@ -11,6 +11,6 @@ mod recording;
 mod reload;
 
 pub use chain::chain;
-pub use check::{CheckError, Checked, Selection, check};
+pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run};

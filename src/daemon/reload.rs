@@ -92,7 +92,7 @@ impl Reloader {
         // Files named by the configuration (roots, tokens) may have changed though it has not: the instrument is
         // built anew all the same.
         let same = config == self.current;
-        let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(&fault))?;
+        let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
         self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
         self.current = config;

@@ -69,6 +69,12 @@ pub(super) struct Run {
 }
 
 impl SeriesState {
+    /// A state that shows these and has nothing pending.
+    pub fn new(last: Option<LastVerdict>, span: Option<Span>) -> Self {
+        let settled = last.as_ref().map(|last| last.status).filter(|status| *status != Status::Blocked);
+        Self { last, span, settled, ..Self::default() }
+    }
+
     /// The state of the test: `blocked` while a span is open, otherwise the latest opinion that is not an
     /// unconfirmed `blocked`; `inconclusive` before there is one.
     pub fn status(&self) -> Status {

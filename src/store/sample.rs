@@ -168,7 +168,7 @@ pub(crate) fn record(n: usize, minute: u64, status: Status) -> ProbeRecord {
         series: key(n),
         evidence,
         verdict,
-        state: SeriesState { last: Some(last), ..SeriesState::default() },
+        state: SeriesState::new(Some(last), None),
         changes: Vec::new(),
     }
 }
