@@ -56,7 +56,7 @@ struct Mark {
 
 struct VantageView {
     name: String,
-    country: String,
+    country: Option<String>,
     word: &'static str,
     sign: &'static str,
     class: &'static str,
@@ -110,10 +110,6 @@ struct ReportView {
 
 impl Page {
     fn of(board: &Snapshot, now: Timestamp) -> Self {
-        let mut tally: BTreeMap<Status, usize> = BTreeMap::new();
-        for state in board.states.values() {
-            *tally.entry(state.status()).or_default() += 1;
-        }
         let mut by_country: BTreeMap<CountryCode, Vec<&Site>> = BTreeMap::new();
         for site in board.sites.iter() {
             by_country.entry(site.country).or_default().push(site);
@@ -123,12 +119,28 @@ impl Page {
             version: env!("CARGO_PKG_VERSION"),
             now: words::instant(now),
             config_error: board.config_error.as_deref().map(lines).unwrap_or_default(),
-            tally: tally.into_iter().map(|(status, count)| (mark(status), count)).collect(),
+            tally: tally(board),
             vantages: board.vantages.iter().map(|(place, up)| vantage(place, *up)).collect(),
             countries: by_country.into_iter().map(|(code, sites)| country(code, &sites, board, now)).collect(),
             legend: Status::ALL.iter().map(|&status| (mark(status), meaning(status))).collect(),
         }
     }
+}
+
+/// How many series stand where, blocked ones first, those not yet measured last.
+fn tally(board: &Snapshot) -> Vec<(Mark, usize)> {
+    let count = |status| board.states.values().filter(|state| state.status() == status).count();
+    let rest = Status::ALL.iter().copied().filter(|status| *status != Status::Blocked);
+    let mut tally: Vec<(Mark, usize)> =
+        std::iter::once(Status::Blocked).chain(rest).map(|status| (mark(status), count(status))).collect();
+    let urls: usize = board.sites.iter().map(|site| site.urls.len()).sum();
+    tally.push((unmeasured(), (urls * board.vantages.len()).saturating_sub(board.states.len())));
+    tally.retain(|(_, count)| *count > 0);
+    tally
+}
+
+fn unmeasured() -> Mark {
+    Mark { word: "not yet measured", ..mark(Status::Inconclusive) }
 }
 
 fn vantage(place: &Place, up: Option<bool>) -> VantageView {
@@ -137,7 +149,8 @@ fn vantage(place: &Place, up: Option<bool>) -> VantageView {
         Some(false) => ("offline", "○", "offline"),
         None => ("not yet known", "?", "inconclusive"),
     };
-    VantageView { name: place.id.to_string(), country: place.country.to_string(), word, sign, class }
+    let country = (place.country != CountryCode::UNKNOWN).then(|| place.country.to_string());
+    VantageView { name: place.id.to_string(), country, word, sign, class }
 }
 
 fn country(code: CountryCode, sites: &[&Site], board: &Snapshot, now: Timestamp) -> CountryView {
@@ -179,16 +192,14 @@ fn site_view(site: &Site, board: &Snapshot, now: Timestamp) -> SiteView {
 
 fn cell(place: &Place, state: Option<&SeriesState>, now: Timestamp) -> CellView {
     let Some(state) = state else {
-        let mark = Mark { word: "not yet measured", ..mark(Status::Inconclusive) };
         let vantage = place.id.to_string();
-        return CellView { vantage, mark, since: None, how: None, unsettled: None, measured: None };
+        return CellView { vantage, mark: unmeasured(), since: None, how: None, unsettled: None, measured: None };
     };
     let span = state.span.as_ref();
     let how = span.and_then(|span| span.mechanism).map(|how| (how.in_words(), how.as_str()));
-    let unsettled = state.is_unsettled().then(|| match span {
-        Some(_) => "A recovery is being confirmed.",
-        None => "Failures are being confirmed.",
-    });
+    let being_confirmed =
+        if span.is_some() { "A recovery is being confirmed." } else { "Failures are being confirmed." };
+    let unsettled = state.is_unsettled().then_some(being_confirmed);
     let of_span = span.map(|span| {
         let sure = span.confidence.map(|sure| format!(", {} sure that it is no chance", words::percent(sure)));
         format!("Seen in {} measurements{}.", span.measurements, sure.unwrap_or_default())
@@ -276,5 +287,61 @@ const fn meaning(status: Status) -> &'static str {
         Status::Down => "it fails for the control too",
         Status::Offline => "the vantage has no network, or only a domestic one",
         Status::Inconclusive => "the evidence does not bear an opinion",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance of `#rrggbb` (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let channel = |range| {
+            let value = f64::from(u8::from_str_radix(&colour[range], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1..3) + 0.7152 * channel(3..5) + 0.0722 * channel(5..7)
+    }
+
+    #[test]
+    fn text_has_the_contrast_that_wcag_aa_asks() {
+        let schemes: Vec<BTreeMap<&str, &str>> = STYLE
+            .split(":root {")
+            .skip(1)
+            .map(|scheme| {
+                let scheme = scheme.split('}').next().unwrap();
+                scheme.split(';').filter_map(|line| line.trim().strip_prefix("--")?.split_once(": ")).collect()
+            })
+            .collect();
+        assert_eq!(schemes.len(), 2, "light and dark");
+        for scheme in schemes {
+            let mut pairs =
+                vec![("ink", "paper"), ("quiet", "paper"), ("link", "paper"), ("ink", "band"), ("blocked", "paper")];
+            let backgrounds: Vec<String> = Status::ALL.iter().map(|status| format!("{status}-bg")).collect();
+            pairs.extend(
+                Status::ALL.iter().zip(&backgrounds).map(|(status, ground)| (status.as_str(), ground.as_str())),
+            );
+            for (text, ground) in pairs {
+                let (a, b) = (luminance(scheme[text]), luminance(scheme[ground]));
+                let ratio = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_sign_and_a_colour_of_its_own() {
+        let signs: std::collections::BTreeSet<_> = Status::ALL.iter().map(|&status| mark(status).sign).collect();
+        assert_eq!(signs.len(), Status::ALL.len());
+        for status in Status::ALL {
+            assert!(STYLE.contains(&format!("\n.{status} {{")), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_long_list_of_faults_is_cut() {
+        assert_eq!(lines("a\n  b\n"), ["a", "  b"]);
+        assert!(lines(&"x".repeat(9_000)).concat().chars().count() <= MAX_ERROR + 1);
+        assert!(lines(&"x\n".repeat(9_000)).len() <= MAX_ERROR / 2 + 1);
     }
 }

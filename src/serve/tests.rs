@@ -38,7 +38,7 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
     let key = series("fergana", "https://fergana.media/", "almaty-kt");
     board.set_state(key.clone(), state(&key, Status::Blocked, Some(Mechanism::TlsTimeout), &format!("Title {EVIL}")));
     let metrics = Metrics::new().unwrap();
-    metrics.expect(&[key.clone()], &[key.vantage], &[]);
+    metrics.expect(std::slice::from_ref(&key), std::slice::from_ref(&key.vantage), &[]);
     let app = App { board: Arc::new(board), metrics: Arc::new(metrics), ready: Arc::new(Readiness::new()), reload };
     (app, requests)
 }
