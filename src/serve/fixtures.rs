@@ -32,18 +32,14 @@ pub(super) fn site(id: &str, urls: &[&str]) -> Site {
 
 /// A state whose latest verdict is this one; with an open span when blocked.
 pub(super) fn state(series: &SeriesKey, status: Status, mechanism: Option<Mechanism>, reason: &str) -> SeriesState {
-    let mut state = SeriesState::default();
-    let when = at("2026-11-24T20:03:00Z");
     let last = LastVerdict {
         measurement_id: MeasurementId::new(),
-        at: when,
+        at: at("2026-11-24T20:03:00Z"),
         status,
         mechanism,
         reasons: vec![reason.to_owned()],
     };
-    state.last = Some(last);
-    state.span = (status == Status::Blocked).then(|| span(series, mechanism));
-    state
+    SeriesState::new(Some(last), (status == Status::Blocked).then(|| span(series, mechanism)))
 }
 
 pub(super) fn span(series: &SeriesKey, mechanism: Option<Mechanism>) -> Span {
