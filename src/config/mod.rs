@@ -1,8 +1,42 @@
 //! What to measure, how, and from where: `targets.toml` and `blockspan.toml` (DESIGN 6).
+//!
+//! [`load`] is the door. The files are walked with the places of their values, one file here per section of theirs,
+//! so that every fault is told at once with the line it stands in.
 
+mod canary;
+mod control;
+mod date;
+mod detect;
+mod document;
+mod duration;
+mod fault;
+mod include;
+mod keep;
+mod list;
+mod load;
+mod network;
+mod probe;
+mod render;
+mod report;
+mod resolver;
+mod settings;
+mod source;
+mod suggest;
+mod targets;
+#[cfg(test)]
+mod tests;
 mod types;
+mod url;
+mod value;
+mod vantage;
 
+pub use date::parse_bracket;
+pub use duration::parse_duration;
+pub use fault::{Also, ConfigErrors, ConfigFault};
+pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, Loaded, Overrides, Paths, load};
+pub use source::Place;
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
     ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
+pub use url::parse_url;

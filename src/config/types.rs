@@ -95,14 +95,14 @@ pub struct ServeConfig {
 }
 
 /// `[tls]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TlsConfig {
     /// PEM files whose certificates count as roots beside Mozilla's.
     pub extra_roots: Vec<PathBuf>,
 }
 
 /// `[network]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct NetworkConfig {
     /// Ranges that count as public in every rule.
     pub allow_private: Vec<IpNet>,
@@ -130,8 +130,9 @@ pub struct VantageConfig {
     pub asn: Option<u32>,
     /// The network path.
     pub via: Via,
-    /// Its own resolvers, in order. `["system"]` for a direct vantage by default; for a SOCKS5 vantage the
-    /// encrypted control resolvers, asked through the tunnel.
+    /// Its own resolvers, in order. `["system"]` for a direct vantage by default; the encrypted control resolvers for
+    /// a SOCKS5 vantage (asked through the tunnel) and for a control (its reference must not come from the resolvers
+    /// that may be lying).
     pub resolvers: Vec<ResolverSpec>,
 }
 

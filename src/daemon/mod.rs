@@ -1,1 +1,16 @@
-//! daemon
+//! Puts the rooms together and keeps them running: start in order, measure in rounds, reload, stop in order.
+
+mod chain;
+mod check;
+mod conductor;
+mod instrument;
+mod journal;
+mod life;
+mod opinion;
+mod recording;
+mod reload;
+
+pub use chain::chain;
+pub use check::check;
+pub use instrument::{Instrument, SetupError};
+pub use life::{RunError, RunOptions, run};

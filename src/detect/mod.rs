@@ -1,7 +1,17 @@
 //! The sequential test: verdicts of one URL seen from one vantage, one after another, give span events.
 //!
-//! Pure: time comes with the evidence. The same code serves the daemon, replays and simulations.
+//! Pure: time comes with the evidence. The same code serves the daemon, replays and simulations. How it decides and
+//! with what error rates is told in `docs/detection.md`.
 
+mod params;
+mod sequential;
 mod state;
+mod trial;
 
+#[cfg(test)]
+mod tests;
+
+pub use params::Params;
+pub use sequential::Detector;
 pub use state::{LastVerdict, SeriesState};
+pub use trial::{Outcome, Trial};

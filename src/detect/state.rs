@@ -1,7 +1,10 @@
 //! What the test remembers of a series between two measurements. Saved with each measurement.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::Params;
 use crate::model::{MeasurementId, Mechanism, Span, Status, Timestamp};
 
 /// The opinion on the latest measurement.
@@ -26,17 +29,118 @@ pub struct SeriesState {
     pub last: Option<LastVerdict>,
     /// The open span, while blocked.
     pub span: Option<Span>,
+    /// The latest opinion that is not an unconfirmed `blocked`.
+    pub(super) settled: Option<Status>,
+    /// Score of the test that is running: towards opening while there is no span, towards closing while there is one.
+    pub(super) score: f64,
+    /// The first sign of a change, while the score is above zero.
+    pub(super) unsettled_since: Option<Timestamp>,
+    /// Beginning of the latest good probe: a block that comes started not before it.
+    pub(super) last_good: Option<Timestamp>,
+    /// Failures since the latest success, oldest first.
+    pub(super) run: Run,
+    /// Log-likelihood ratio of all failures of the span, for its confidence.
+    pub(super) weight_of_span: f64,
+    /// Beginning of the latest probe by which the block was evidently still in force.
+    pub(super) last_evident: Option<Timestamp>,
+    /// End of the first good probe after that: the block had ended by then.
+    pub(super) recovered: Option<Timestamp>,
+    /// Another mechanism than the span's, seen once.
+    pub(super) other_mechanism: Option<(Mechanism, Timestamp)>,
+}
+
+/// Failures without a success between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub(super) struct Run {
+    /// The youngest failures, as many as are needed to be evident, oldest first: beginning of the probe and its score.
+    pub tail: Vec<(Timestamp, f64)>,
+    /// Beginning of the first one.
+    pub first: Option<Timestamp>,
+    /// End of the probe with which the run became evident.
+    pub evident_at: Option<Timestamp>,
+    /// How many.
+    pub count: u64,
+    /// Self-proving ones among them.
+    pub proofs: u32,
+    /// Their score in all.
+    pub score: f64,
+    /// Mechanisms in order of first appearance, with the score of each and its first instant.
+    pub mechanisms: Vec<(Mechanism, f64, Timestamp)>,
 }
 
 impl SeriesState {
+    /// A state that shows these and has nothing pending.
+    pub fn new(last: Option<LastVerdict>, span: Option<Span>) -> Self {
+        let settled = last.as_ref().map(|last| last.status).filter(|status| *status != Status::Blocked);
+        Self { last, span, settled, ..Self::default() }
+    }
+
     /// The state of the test: `blocked` while a span is open, otherwise the latest opinion that is not an
     /// unconfirmed `blocked`; `inconclusive` before there is one.
     pub fn status(&self) -> Status {
-        Status::Inconclusive
+        if self.span.is_some() { Status::Blocked } else { self.settled.unwrap_or(Status::Inconclusive) }
     }
 
     /// Failures are being seen that have not yet made (or a recovery that has not yet ended) a span.
     pub fn is_unsettled(&self) -> bool {
-        false
+        self.unsettled_since.is_some()
+    }
+
+    /// How long after `now` the next confirmation probe is due. None when nothing is to be confirmed or the
+    /// confirmations are used up and the interval alone goes on.
+    pub fn confirm_in(&self, now: Timestamp, params: &Params) -> Option<Duration> {
+        let passed = now.since(self.unsettled_since?);
+        params.confirm_after.iter().find_map(|due| due.checked_sub(passed).filter(|left| !left.is_zero()))
+    }
+}
+
+impl Run {
+    /// Takes in one failure.
+    pub(super) fn push(
+        &mut self,
+        from: Timestamp,
+        until: Timestamp,
+        mechanism: Mechanism,
+        score: f64,
+        proof: bool,
+        evident: f64,
+    ) {
+        self.first.get_or_insert(from);
+        self.count += 1;
+        self.proofs += u32::from(proof);
+        self.score += score;
+        if self.score >= evident {
+            self.evident_at.get_or_insert(until);
+        }
+        match self.mechanisms.iter_mut().find(|(known, ..)| *known == mechanism) {
+            Some((_, sum, _)) => *sum += score,
+            None => self.mechanisms.push((mechanism, score, from)),
+        }
+        self.tail.push((from, score));
+        let mut sum: f64 = self.tail.iter().map(|(_, score)| score).sum();
+        while self.tail.len() > 1 && sum - self.tail[0].1 >= evident {
+            sum -= self.tail.remove(0).1;
+        }
+    }
+
+    /// Whether the failures show by themselves that a block is in force.
+    pub(super) fn is_evident(&self) -> bool {
+        self.evident_at.is_some()
+    }
+
+    /// The latest instant from which the failures show by themselves that a block is in force.
+    pub(super) fn evident_from(&self) -> Option<Timestamp> {
+        self.evident_at.and(self.tail.first().map(|(from, _)| *from))
+    }
+
+    /// The mechanism that most of the evidence shows, the earlier one on a tie.
+    pub(super) fn main_mechanism(&self) -> Option<(Mechanism, Timestamp)> {
+        let mut best: Option<&(Mechanism, f64, Timestamp)> = None;
+        for candidate in &self.mechanisms {
+            if best.is_none_or(|(_, score, _)| candidate.1 > *score) {
+                best = Some(candidate);
+            }
+        }
+        best.map(|(mechanism, _, from)| (*mechanism, *from))
     }
 }

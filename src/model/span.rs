@@ -22,6 +22,19 @@ impl Bracket {
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.earliest.is_none_or(|earliest| earliest <= instant) && self.latest.is_none_or(|latest| instant <= latest)
     }
+
+    /// The bounds for a reader, to the second: `some time between A and B`.
+    pub fn in_words(&self) -> String {
+        let shown =
+            |instant: Timestamp| format!("{:.0}", instant.to_jiff().round(jiff::Unit::Second).unwrap_or_default());
+        match (self.earliest, self.latest) {
+            (Some(earliest), Some(latest)) if earliest == latest => shown(earliest),
+            (Some(earliest), Some(latest)) => format!("some time between {} and {}", shown(earliest), shown(latest)),
+            (None, Some(latest)) => format!("some time before {}", shown(latest)),
+            (Some(earliest), None) => format!("some time after {}", shown(earliest)),
+            (None, None) => "an unknown time".to_owned(),
+        }
+    }
 }
 
 labels! {

@@ -1,1 +1,27 @@
 //! Measuring one URL, layer by layer (DESIGN 3). Knows no verdicts.
+//!
+//! [`Prober::measure`] is the door: DNS, TCP, TLS and HTTP over a vantage, every step timed, every failure named.
+//! Beside it stand those who are asked for a second opinion: canaries, control vantages and helpers.
+
+pub mod address;
+pub mod dns;
+
+mod canary;
+mod control;
+mod helper;
+mod http;
+mod measure;
+mod outcome;
+mod roots;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
+
+pub use canary::{ask_canaries, for_vantage};
+pub use control::control_report;
+pub use helper::{HelperClient, HelperError};
+pub use measure::{ProbeSetupError, Prober, Target};
+pub use roots::{Roots, RootsError};

@@ -1,1 +1,32 @@
-//! serve
+//! What others read from the running daemon: the page, the metrics, and whether it is well (DESIGN 8).
+//!
+//! The daemon tells [`Board`] and [`Metrics`] what happens; [`serve()`] shows them over HTTP. Nothing here reads the
+//! store or the network of a probe.
+
+mod app;
+mod board;
+mod docs;
+mod guard;
+mod layers;
+mod metrics;
+mod page;
+mod routes;
+mod server;
+mod words;
+
+pub mod families;
+
+pub use app::{App, Readiness, ReloadRequest};
+pub use board::{Board, Place, Snapshot};
+pub use docs::metrics_markdown;
+pub use guard::Hosts;
+pub use metrics::{InFlight, Metrics, MetricsError};
+pub use routes::router;
+pub use server::serve;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod metrics_tests;
+#[cfg(test)]
+mod tests;

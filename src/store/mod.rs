@@ -1,5 +1,38 @@
 //! The record: measurements, verdicts, detector states and spans, in one SQLite file.
+//!
+//! [`Recorder`] is the daemon's hand on it: one writer thread, one daemon at a time. [`Reader`] is everyone else's,
+//! beside a running daemon or without one.
 
+mod error;
+mod filter;
+mod intern;
+mod lock;
+mod measurements;
+mod pack;
+mod prune;
+mod reader;
+mod recorder;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod series;
+mod spans;
+#[cfg(test)]
+mod story;
 mod types;
+mod write;
+mod writer;
 
+use std::path::Path;
+
+pub use error::StoreError;
+pub use reader::Reader;
+pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, ProbeRecord, SpanFilter, StoredMeasurement};
+
+/// Bytes that the database at `path` takes on the disk, its write-ahead log included; 0 when there is none.
+pub fn file_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    [path, Path::new(&log)].into_iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}

@@ -1,7 +1,7 @@
 //! What goes into the store and what is asked of it.
 
 use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, SiteId, SpanChange, SpanSource, Status, Timestamp, VantageId, Verdict};
+use crate::model::{Evidence, SeriesKey, SiteId, Span, SpanChange, SpanSource, Status, Timestamp, VantageId, Verdict};
 
 /// All that one probe leaves behind: written in one transaction, or not at all.
 #[derive(Debug, Clone)]
@@ -33,6 +33,21 @@ pub struct SpanFilter {
     pub since: Option<Timestamp>,
     /// That may have begun before this instant.
     pub until: Option<Timestamp>,
+}
+
+impl SpanFilter {
+    /// Whether a span passes: for spans that come from elsewhere than the store, such as reports. A span whose
+    /// vantage is not known does not pass where vantages are asked for.
+    pub fn lets_through(&self, span: &Span) -> bool {
+        let end = span.end.and_then(|end| end.latest);
+        (self.sites.is_empty() || self.sites.contains(&span.site))
+            && (self.vantages.is_empty()
+                || span.vantage.as_ref().is_some_and(|vantage| self.vantages.contains(vantage)))
+            && (self.statuses.is_empty() || self.statuses.contains(&span.status))
+            && (self.sources.is_empty() || self.sources.contains(&span.source))
+            && self.since.is_none_or(|since| end.is_none_or(|end| end > since))
+            && self.until.is_none_or(|until| span.start.earliest.is_none_or(|earliest| earliest < until))
+    }
 }
 
 /// Which measurements to read; an empty list means all.

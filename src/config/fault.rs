@@ -1,0 +1,191 @@
+//! What is wrong with a configuration, all of it at once.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::source::{self, Place, Source};
+
+/// One thing that is wrong. Displays as one line, `FILE:LINE:COLUMN: MESSAGE`; [`ConfigErrors::render`] draws it
+/// with the line it stands in.
+#[derive(Debug, Clone)]
+pub struct ConfigFault {
+    /// The file, or what stands in for one: `command line`.
+    pub file: PathBuf,
+    /// Where in the file; None when the file as a whole is at fault (it cannot be read).
+    pub place: Option<Place>,
+    /// What is wrong.
+    pub message: String,
+    /// What the marked text is; may be empty.
+    pub label: String,
+    /// What was expected, or what to do.
+    pub help: Option<String>,
+    /// Another place that has to do with it, and what it is.
+    pub also: Option<Also>,
+    pub(super) source: Option<Arc<Source>>,
+}
+
+/// A second place of a fault, such as the first use of a duplicate id.
+#[derive(Debug, Clone)]
+pub struct Also {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it.
+    pub place: Place,
+    /// What stands there.
+    pub label: String,
+    pub(super) source: Arc<Source>,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", clip(&self.file.to_string_lossy()))?;
+        if let Some(place) = &self.place {
+            write!(f, "{}:{}:", place.line, place.column)?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// All faults of a configuration, in order of file and place. Displays as plain text; [`ConfigErrors::render`] adds colour.
+#[derive(Debug)]
+pub struct ConfigErrors {
+    /// At least one.
+    pub faults: Vec<ConfigFault>,
+    /// Every file that was read, good or bad: a watcher must see each of them mended.
+    pub files: Vec<PathBuf>,
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// What is wrong with one value, in the words that follow its name: "`interval` *is not a length of time*".
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) label: String,
+    pub(super) help: Option<String>,
+}
+
+impl Wrong {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), label: String::new(), help: None }
+    }
+
+    /// What the marked text is.
+    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// What to do.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What should have stood there.
+    pub(super) fn expected(self, expected: impl fmt::Display) -> Self {
+        self.help(format!("expected {expected}"))
+    }
+}
+
+/// Where faults, warnings and the names of the files read are gathered while a configuration is read.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    faults: RefCell<Vec<ConfigFault>>,
+    warnings: RefCell<Vec<String>>,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl Findings {
+    /// Something is wrong at a place of a file.
+    pub(super) fn fault(&self, source: &Arc<Source>, span: &Range<usize>, wrong: Wrong, also: Option<Also>) {
+        self.faults.borrow_mut().push(ConfigFault {
+            file: source.path.clone(),
+            place: Some(source.place(span)),
+            message: wrong.message,
+            label: wrong.label,
+            help: wrong.help,
+            also,
+            source: Some(Arc::clone(source)),
+        });
+    }
+
+    /// A file as a whole is at fault.
+    pub(super) fn file_fault(&self, path: &Path, wrong: Wrong) {
+        self.faults.borrow_mut().push(ConfigFault {
+            file: path.to_owned(),
+            place: None,
+            message: wrong.message,
+            label: wrong.label,
+            help: wrong.help,
+            also: None,
+            source: None,
+        });
+    }
+
+    /// Something that works but is likely not meant.
+    pub(super) fn warn(&self, source: &Source, span: &Range<usize>, message: impl fmt::Display) {
+        let line = source.place(span).line;
+        let path = clip(&source.path.to_string_lossy());
+        self.warnings.borrow_mut().push(format!("{path}:{line}: {message}"));
+    }
+
+    /// A file is being read; the watcher must know.
+    pub(super) fn reading(&self, path: &Path) {
+        let mut files = self.files.borrow_mut();
+        if !files.iter().any(|file| file == path) {
+            files.push(path.to_owned());
+        }
+    }
+
+    /// Reads a text file whole. None, and a fault, when that fails.
+    pub(super) fn read_text(&self, path: &Path) -> Option<Arc<Source>> {
+        self.reading(path);
+        let bytes = match source::read_bytes(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let shown = clip(&path.to_string_lossy());
+                self.file_fault(path, Wrong::new(format!("cannot read {shown}: {}", source::in_words(&error))));
+                return None;
+            }
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(Arc::new(Source { path: path.to_owned(), text })),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let line = error.as_bytes().iter().take(good).filter(|&&byte| byte == b'\n').count() + 1;
+                let wrong = Wrong::new(format!("line {line} is not UTF-8")).expected("a text file in UTF-8");
+                self.file_fault(path, wrong);
+                None
+            }
+        }
+    }
+
+    /// What was gathered: the warnings and the files, or all faults in order of file and place.
+    pub(super) fn into_result(self) -> Result<(Vec<PathBuf>, Vec<String>), ConfigErrors> {
+        let files = self.files.into_inner();
+        let mut faults = self.faults.into_inner();
+        if faults.is_empty() {
+            return Ok((files, self.warnings.into_inner()));
+        }
+        let rank = |fault: &ConfigFault| {
+            let file = files.iter().position(|file| *file == fault.file).unwrap_or(usize::MAX);
+            (file, fault.place.as_ref().map(|place| place.span.start))
+        };
+        faults.sort_by_key(rank);
+        Err(ConfigErrors { faults, files })
+    }
+}
+
+/// A text from a file as it may stand in a message: no control characters, and not longer than a line bears.
+pub(super) fn clip(text: &str) -> String {
+    let mut clipped: String =
+        text.chars().take(120).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if text.chars().nth(120).is_some() {
+        clipped.push('…');
+    }
+    clipped
+}

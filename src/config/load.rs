@@ -1,0 +1,126 @@
+//! The door: both files and all that they name, read and checked as one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::document::Doc;
+use super::fault::{ConfigErrors, Findings, Wrong, clip};
+use super::keep::{listen, store_url, warn_if_open};
+use super::settings::Settings;
+use super::source::Source;
+use super::targets;
+use super::types::Config;
+
+/// Where `targets.toml` is looked for when nothing else is said.
+pub const DEFAULT_TARGETS: &str = "targets.toml";
+
+/// Where `blockspan.toml` is looked for when nothing else is said.
+pub const DEFAULT_CONFIG: &str = "blockspan.toml";
+
+/// What the command line says over the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--store`: as `[store] url`.
+    pub store: Option<String>,
+    /// `--listen`: as `[serve] listen`.
+    pub listen: Option<String>,
+}
+
+/// Which files are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// What is measured. Must exist.
+    pub targets: PathBuf,
+    /// How and from where. None: [`DEFAULT_CONFIG`] if it exists, else all defaults. A file named here must exist.
+    pub config: Option<PathBuf>,
+    /// What the command line says over the files.
+    pub overrides: Overrides,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { targets: PathBuf::from(DEFAULT_TARGETS), config: None, overrides: Overrides::default() }
+    }
+}
+
+/// A configuration without fault.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Every file that was read, for watching: both files, included lists, certificates and tokens.
+    pub files: Vec<PathBuf>,
+    /// What works but is likely not meant, each with its place.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the configuration whole. Every fault in every file is told at once; none is repaired silently.
+pub fn load(paths: &Paths) -> Result<Loaded, ConfigErrors> {
+    let findings = Findings::default();
+    let sites = match missing(&paths.targets) {
+        true => {
+            report_missing_targets(&paths.targets, &findings);
+            Vec::new()
+        }
+        false => targets::read(&paths.targets, &findings),
+    };
+    let mut settings = match &paths.config {
+        Some(path) => read_settings(path, &findings),
+        None if missing(Path::new(DEFAULT_CONFIG)) => Settings::default(),
+        None => read_settings(Path::new(DEFAULT_CONFIG), &findings),
+    };
+    apply(&paths.overrides, &mut settings, &findings);
+    let (files, warnings) = findings.into_result()?;
+    let Settings { probe, detect, store, serve, tls, network, vantages, control, canaries } = settings;
+    let config = Config { sites, probe, detect, store, serve, tls, network, vantages, control, canaries };
+    Ok(Loaded { config, files, warnings })
+}
+
+fn missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn report_missing_targets(path: &Path, findings: &Findings) {
+    findings.reading(path);
+    let shown = clip(&path.to_string_lossy());
+    let wrong = if path == Path::new(DEFAULT_TARGETS) {
+        Wrong::new("there is no targets.toml in this directory, so there is nothing to watch").help(
+            "name yours with `--targets FILE`, copy the one that ships with blockspan to this directory, \
+             or write one: [[site]] with `id = \"example\"` and `urls = [\"https://example.org/\"]`",
+        )
+    } else {
+        Wrong::new(format!("cannot read {shown}: there is no such file")).help("check the path after `--targets`")
+    };
+    findings.file_fault(path, wrong);
+}
+
+fn read_settings(path: &Path, findings: &Findings) -> Settings {
+    let Some(source) = findings.read_text(path) else { return Settings::default() };
+    Doc { source: &source, findings }.read(Settings::read).unwrap_or_default()
+}
+
+fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
+    if let Some(text) = &overrides.store {
+        override_with("--store", text, findings, |text, _| store_url(text).map(|url| settings.store.url = url));
+    }
+    if let Some(text) = &overrides.listen {
+        override_with("--listen", text, findings, |text, doc| {
+            let address = listen(text)?;
+            warn_if_open(doc, &(0..0), address);
+            settings.serve.listen = address;
+            Ok(())
+        });
+    }
+}
+
+/// An option is shown in faults as a file of one line.
+fn override_with(option: &str, text: &str, findings: &Findings, set: impl FnOnce(&str, Doc<'_>) -> Result<(), Wrong>) {
+    let line = format!("{option} {text}");
+    let span = option.len() + 1..line.len();
+    let source = Arc::new(Source { path: PathBuf::from("command line"), text: line });
+    let doc = Doc { source: &source, findings };
+    if let Err(mut wrong) = set(text, doc) {
+        wrong.message = format!("`{option}` {}", wrong.message);
+        doc.fault(&span, wrong);
+    }
+}

@@ -1,0 +1,259 @@
+//! The loop that measures: takes what is due, judges and detects what comes back, hands it on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::instrument::Instrument;
+use super::journal;
+use crate::detect::SeriesState;
+use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Trigger, VantageId, Verdict};
+use crate::schedule::{Jitter, Plan};
+use crate::serve::{Board, Metrics};
+use crate::store::ProbeRecord;
+
+/// How often the vantages' canaries are asked when no anomaly asks for them.
+const CANARY_ROUND: Duration = Duration::from_secs(60);
+/// How often the controls are tried.
+const CONTROL_ROUND: Duration = Duration::from_secs(300);
+/// Measurements under way may end by themselves for so long after a stop was asked for; then they are cancelled.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a task brings back.
+enum Finished {
+    Round(SeriesKey, Option<Box<(Evidence, Verdict)>>),
+    Canaries(VantageId, Option<CanaryReport>),
+    Controls(Vec<(ControlId, bool)>),
+}
+
+/// The loop that measures.
+pub(super) struct Conductor {
+    pub instrument: Arc<Instrument>,
+    pub states: HashMap<SeriesKey, SeriesState>,
+    pub records: mpsc::Sender<ProbeRecord>,
+    pub board: Arc<Board>,
+    pub metrics: Arc<Metrics>,
+    plan: Plan,
+    chance: Jitter,
+    tasks: JoinSet<Finished>,
+    under_way: HashMap<Id, SeriesKey>,
+    dropped: u64,
+}
+
+impl Conductor {
+    pub(super) fn new(
+        instrument: Arc<Instrument>,
+        states: HashMap<SeriesKey, SeriesState>,
+        records: mpsc::Sender<ProbeRecord>,
+        board: Arc<Board>,
+        metrics: Arc<Metrics>,
+        seed: u64,
+    ) -> Self {
+        let mut conductor = Self {
+            instrument,
+            states,
+            records,
+            board,
+            metrics,
+            plan: Plan::default(),
+            chance: Jitter::seeded(seed),
+            tasks: JoinSet::new(),
+            under_way: HashMap::new(),
+            dropped: 0,
+        };
+        conductor.adopt(Arc::clone(&conductor.instrument));
+        conductor
+    }
+
+    /// Goes on with another configuration.
+    pub(super) fn adopt(&mut self, instrument: Arc<Instrument>) {
+        let series = instrument.series();
+        self.metrics.expect(&series, &instrument.vantages(), &instrument.control_ids());
+        self.board.retain(instrument.sites().to_vec(), instrument.places());
+        for key in &series {
+            if let Some(state) = self.states.get(key) {
+                self.metrics.set_state(key, state);
+                self.board.set_state(key.clone(), state.clone());
+            }
+        }
+        self.plan.retain(&series, Instant::now(), instrument.config.probe.interval);
+        self.instrument = instrument;
+    }
+
+    /// Measures until `stop`, then lets what is under way end or cancels it.
+    pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<Arc<Instrument>>, stop: CancellationToken) {
+        let mut canary_round = interval(CANARY_ROUND);
+        let mut control_round = interval(CONTROL_ROUND);
+        canary_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        control_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let may_start = self.under_way.len() < self.instrument.config.probe.max_in_flight;
+            let due = self.plan.next_due().filter(|_| may_start);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(instrument) = reloads.recv() => self.adopt(instrument),
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.take_in(ended),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
+                _ = canary_round.tick() => self.start_canaries(),
+                _ = control_round.tick() => self.start_controls(),
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Measures every series once and returns when all are recorded.
+    pub(super) async fn run_once(mut self, stop: CancellationToken) {
+        for key in self.instrument.series() {
+            while self.under_way.len() >= self.instrument.config.probe.max_in_flight {
+                let Some(ended) = self.tasks.join_next_with_id().await else { break };
+                self.take_in(ended);
+            }
+            self.start(key, Trigger::Scheduled);
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                ended = self.tasks.join_next_with_id() => match ended {
+                    Some(ended) => self.take_in(ended),
+                    None => break,
+                },
+            }
+        }
+        self.drain().await;
+    }
+
+    async fn drain(mut self) {
+        let all = async {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                self.take_in(ended);
+            }
+        };
+        if timeout(DRAIN, all).await.is_err() {
+            warn!("{} measurements were still under way and are cancelled", self.under_way.len());
+            self.tasks.shutdown().await;
+        }
+    }
+
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        while self.under_way.len() < self.instrument.config.probe.max_in_flight {
+            let Some(due) = self.plan.take(now) else { return };
+            self.metrics.schedule_lag(now.saturating_duration_since(due.at));
+            self.start(due.series, due.trigger);
+        }
+    }
+
+    fn start(&mut self, key: SeriesKey, trigger: Trigger) {
+        let instrument = Arc::clone(&self.instrument);
+        let guard = self.metrics.in_flight();
+        let of_task = key.clone();
+        let handle = self.tasks.spawn(async move {
+            let _counted = guard;
+            let seen = instrument.observe(&of_task, trigger).await.map(Box::new);
+            Finished::Round(of_task, seen)
+        });
+        self.under_way.insert(handle.id(), key);
+    }
+
+    fn start_canaries(&mut self) {
+        for vantage in self.instrument.vantages() {
+            let instrument = Arc::clone(&self.instrument);
+            self.tasks.spawn(async move {
+                let report = instrument.ask_canaries(&vantage).await;
+                Finished::Canaries(vantage, report)
+            });
+        }
+    }
+
+    fn start_controls(&mut self) {
+        if self.instrument.control_ids().is_empty() {
+            return;
+        }
+        let instrument = Arc::clone(&self.instrument);
+        self.tasks.spawn(async move { Finished::Controls(instrument.try_controls().await) });
+    }
+
+    fn take_in(&mut self, ended: Result<(Id, Finished), JoinError>) {
+        match ended {
+            Ok((id, finished)) => {
+                self.under_way.remove(&id);
+                match finished {
+                    Finished::Round(key, seen) => self.finish_round(&key, seen),
+                    Finished::Canaries(vantage, report) => self.note_canaries(&vantage, report.as_ref()),
+                    Finished::Controls(tried) => {
+                        tried.iter().for_each(|(control, up)| self.metrics.control_up(control, *up));
+                    }
+                }
+            }
+            Err(fault) => {
+                let key = self.under_way.remove(&fault.id());
+                if fault.is_panic() {
+                    error!("a measurement broke off, which is a fault of blockspan: {fault}");
+                }
+                if let Some(key) = key {
+                    self.put_back(&key);
+                }
+            }
+        }
+    }
+
+    fn finish_round(&mut self, key: &SeriesKey, seen: Option<Box<(Evidence, Verdict)>>) {
+        let Some((evidence, verdict)) = seen.map(|seen| *seen) else { return };
+        for control in &evidence.controls {
+            self.metrics.control_up(&control.id, control.unusable.is_none());
+        }
+        if let Some(report) = &evidence.canaries {
+            self.note_canaries(&key.vantage, Some(report));
+        }
+        let first = !self.states.contains_key(key);
+        let state = self.states.entry(key.clone()).or_default();
+        let before = state.status();
+        let changes = self.instrument.detector.step(key, state, &evidence.measurement, &verdict);
+        self.metrics.observe(&evidence, &verdict);
+        self.metrics.set_state(key, state);
+        changes.iter().for_each(|change| self.metrics.span_changed(change));
+        self.board.set_state(key.clone(), state.clone());
+        journal::tell(key, before, state, first, &changes);
+        let record = ProbeRecord { series: key.clone(), evidence, verdict, state: state.clone(), changes };
+        self.hand_on(record);
+        self.put_back(key);
+    }
+
+    /// Hands a record to the store's keeper. When even the backlog is full the record is dropped: probing must go on,
+    /// and the span lives on in the state, which the next record carries.
+    fn hand_on(&mut self, record: ProbeRecord) {
+        match self.records.try_send(record) {
+            Ok(()) if self.dropped > 0 => {
+                warn!("{} measurements were not recorded while the store could not take them", self.dropped);
+                self.dropped = 0;
+            }
+            Ok(()) => {}
+            Err(_) => self.dropped += 1,
+        }
+    }
+
+    fn put_back(&mut self, key: &SeriesKey) {
+        let probe = &self.instrument.config.probe;
+        let now = crate::model::Timestamp::now();
+        let confirm = self.states.get(key).and_then(|state| state.confirm_in(now, self.instrument.detector.params()));
+        self.plan.put_back(key, Instant::now(), probe.interval, probe.jitter, confirm, &mut self.chance);
+    }
+
+    fn note_canaries(&self, vantage: &VantageId, report: Option<&CanaryReport>) {
+        let up = report.map(|report| {
+            let (foreign, of_foreign) = report.tally(CanaryScope::Foreign);
+            foreign > 0 || (of_foreign == 0 && report.tally(CanaryScope::Domestic).0 > 0)
+        });
+        if let Some(up) = up {
+            self.metrics.vantage_up(vantage, up);
+        }
+        self.board.set_vantage(vantage, up);
+    }
+}

@@ -1,0 +1,160 @@
+//! Everything that is built from one configuration: replaced whole by a reload.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::opinion::{CanaryDesk, ControlDesk};
+use crate::config::{CanaryConfig, Config, Role};
+use crate::detect::{Detector, Params};
+use crate::judge::{self, Knowledge};
+use crate::model::{
+    CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Trigger, VantageId,
+    Verdict,
+};
+use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
+use crate::serve::Place;
+use crate::vantage::Vantage;
+
+/// Why an instrument cannot be built from a configuration that is in itself good.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Roots or resolvers.
+    #[error("cannot set up the prober")]
+    Prober(#[from] ProbeSetupError),
+    /// A helper.
+    #[error("cannot set up the control helper {id}")]
+    Helper {
+        /// Which.
+        id: ControlId,
+        /// Why.
+        source: HelperError,
+    },
+}
+
+/// A vantage with its own canaries.
+pub(super) struct Station {
+    pub vantage: Arc<Vantage>,
+    pub canaries: Vec<CanaryConfig>,
+}
+
+/// Everything that is built from one configuration.
+pub struct Instrument {
+    pub(super) config: Config,
+    pub(super) prober: Arc<Prober>,
+    pub(super) stations: BTreeMap<VantageId, Station>,
+    pub(super) controls: ControlDesk,
+    pub(super) canaries: CanaryDesk,
+    pub(super) detector: Detector,
+    knowledge: Knowledge,
+    countries: BTreeMap<crate::model::SiteId, CountryCode>,
+}
+
+impl Instrument {
+    /// Builds the instrument.
+    ///
+    /// # Errors
+    /// When a file named by the configuration cannot be used.
+    pub fn new(config: Config) -> Result<Self, Box<SetupError>> {
+        let prober = Arc::new(Prober::new(&config).map_err(SetupError::from)?);
+        let mut stations = BTreeMap::new();
+        let mut control_stations = Vec::new();
+        for vantage_config in &config.vantages {
+            let vantage = Arc::new(Vantage::new(vantage_config));
+            let station = Station { canaries: probe::for_vantage(&config.canaries, &vantage), vantage };
+            match vantage_config.role {
+                Role::Probe => {
+                    stations.insert(vantage_config.id.clone(), station);
+                }
+                Role::Control => control_stations.push(station),
+            }
+        }
+        let mut helpers = Vec::new();
+        for helper in &config.control.helpers {
+            let client = HelperClient::new(helper, prober.roots())
+                .map_err(|source| SetupError::Helper { id: helper.id.clone(), source })?;
+            helpers.push(client);
+        }
+        let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
+        let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
+        let knowledge = Knowledge::new(config.network.allow_private.clone());
+        let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
+        Ok(Self { config, prober, stations, controls, canaries: CanaryDesk::new(), detector, knowledge, countries })
+    }
+
+    /// Every URL of every site from every probe vantage.
+    pub fn series(&self) -> Vec<SeriesKey> {
+        let mut keys = Vec::new();
+        for site in &self.config.sites {
+            for url in &site.urls {
+                for vantage in self.stations.keys() {
+                    keys.push(SeriesKey { site: site.id.clone(), url: url.clone(), vantage: vantage.clone() });
+                }
+            }
+        }
+        keys
+    }
+
+    /// The sites.
+    pub fn sites(&self) -> &[Site] {
+        &self.config.sites
+    }
+
+    /// The probe vantages.
+    pub fn vantages(&self) -> Vec<VantageId> {
+        self.stations.keys().cloned().collect()
+    }
+
+    /// The probe vantages as the page shows them.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let probing = self.config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
+        probing.map(Place::from).collect()
+    }
+
+    /// The controls that give second opinions.
+    pub fn control_ids(&self) -> Vec<ControlId> {
+        self.controls.ids()
+    }
+
+    /// Measures one URL from one vantage with all that it must be judged by, and judges it. None when the vantage
+    /// is not (or no longer) configured.
+    pub(super) async fn observe(&self, key: &SeriesKey, trigger: Trigger) -> Option<(Evidence, Verdict)> {
+        let station = self.stations.get(&key.vantage)?;
+        let target = Target { site: key.site.clone(), url: key.url.clone() };
+        let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
+        let wanted = trigger == Trigger::Manual || judge::needs_second_opinion(&measurement);
+        let (controls, canaries) = if wanted {
+            let failed = measurement.final_answer().is_none();
+            let (controls, canaries) = tokio::join!(
+                self.controls.ask(&target, &measurement, failed),
+                self.canaries.ask(&self.prober, station),
+            );
+            (controls, canaries)
+        } else {
+            (Vec::new(), None)
+        };
+        let evidence = Evidence { measurement, controls, canaries };
+        let verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+        Some((evidence, verdict))
+    }
+
+    /// What the canaries of a vantage say.
+    pub(super) async fn ask_canaries(&self, vantage: &VantageId) -> Option<CanaryReport> {
+        self.canaries.ask(&self.prober, self.stations.get(vantage)?).await
+    }
+
+    /// Which controls can be used now: each is asked for the first foreign canary.
+    pub(super) async fn try_controls(&self) -> Vec<(ControlId, bool)> {
+        let canary = self.config.canaries.iter().find(|canary| canary.scope == CanaryScope::Foreign);
+        let (Some(canary), Ok(site)) = (canary, "canary".parse()) else { return Vec::new() };
+        let reports = self.controls.try_all(&Target { site, url: canary.url.clone() }).await;
+        reports.into_iter().map(|report| (report.id.clone(), report.reached() == Some(true))).collect()
+    }
+
+    /// The country whose blocking is watched for: the vantage's, or the site's when the vantage does not tell.
+    fn country(&self, key: &SeriesKey, station: &Station) -> CountryCode {
+        match station.vantage.country() {
+            CountryCode::UNKNOWN => self.countries.get(&key.site).copied().unwrap_or(CountryCode::UNKNOWN),
+            known => known,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The life of the daemon: start in order, stop in order.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::conductor::Conductor;
+use super::instrument::{Instrument, SetupError};
+use super::recording::{BACKLOG, keep_records};
+use super::reload::Reloader;
+use crate::config::{Config, Loaded, Paths, StoreUrl};
+use crate::model::Timestamp;
+use crate::serve::{App, Board, Metrics, MetricsError, Readiness, ReloadRequest, serve};
+use crate::store::{Recorder, StoreError};
+
+/// Time between two looks for measurements that are older than they are to be kept.
+const PRUNE_ROUND: Duration = Duration::from_secs(3600);
+/// How long the store is tried at a stop when it cannot take records.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the daemon is started.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The configuration as read at the start.
+    pub loaded: Loaded,
+    /// Where it was read from, for reloads.
+    pub paths: Paths,
+    /// One round of every series, then stop.
+    pub once: bool,
+}
+
+impl RunOptions {
+    /// A daemon on a configuration that was just read.
+    pub fn new(loaded: Loaded, paths: Paths) -> Self {
+        Self { loaded, paths, once: false }
+    }
+}
+
+/// Why the daemon could not start, or broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The record.
+    #[error("cannot open the record")]
+    Store(#[from] StoreError),
+    /// The instrument.
+    #[error(transparent)]
+    Setup(#[from] Box<SetupError>),
+    /// The page's address.
+    #[error(
+        "cannot serve on {address}; another program may hold it: use --listen or `[serve] listen` to choose another"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The metrics registry.
+    #[error("cannot set up the metrics")]
+    Metrics(#[from] MetricsError),
+    /// Signals.
+    #[error("cannot receive signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Runs the daemon until it is asked to stop by a signal or by `stop`.
+///
+/// # Errors
+/// When it cannot start: the store is held by another, the address is taken, a named file is missing.
+pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), RunError> {
+    let RunOptions { loaded, paths, once } = options;
+    let Loaded { config, files, warnings } = loaded;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let StoreUrl::Sqlite(database) = config.store.url.clone();
+    let metrics = Arc::new(Metrics::new()?);
+    let of_writes = Arc::clone(&metrics);
+    let (recorder, restored) = Recorder::open_with(&database, Box::new(move |took| of_writes.store_write(took)))?;
+    let instrument = Arc::new(Instrument::new(config.clone())?);
+    let board = Arc::new(Board::new(instrument.sites().to_vec(), instrument.places()));
+    watch_signals(stop.clone())?;
+
+    let (records, incoming) = mpsc::channel(BACKLOG);
+    let keeper = tokio::spawn(keep_records(incoming, recorder.clone(), STORE_PATIENCE));
+    let states: HashMap<_, _> = restored.into_iter().collect();
+    metrics.config_reloaded(true, Timestamp::now());
+    let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
+    let conductor =
+        Conductor::new(Arc::clone(&instrument), states, records, Arc::clone(&board), Arc::clone(&metrics), seed);
+
+    if once {
+        info!("measuring {} once into {}", described(&instrument), database.display());
+        conductor.run_once(stop.clone()).await;
+    } else {
+        let listener = TcpListener::bind(config.serve.listen)
+            .await
+            .map_err(|source| RunError::Listen { address: config.serve.listen, source })?;
+        let address = listener.local_addr().unwrap_or(config.serve.listen);
+        let ready = Arc::new(Readiness::new());
+        ready.store_opened();
+        let (requests, reload_requests) = mpsc::channel::<ReloadRequest>(4);
+        let (instruments, new_instruments) = mpsc::channel(1);
+        let app = App {
+            board: Arc::clone(&board),
+            metrics: Arc::clone(&metrics),
+            ready: Arc::clone(&ready),
+            reload: requests,
+        };
+        let server = tokio::spawn(serve(listener, app, stop.clone()));
+        let reloader =
+            Reloader { paths, current: config.clone(), files, board, metrics: Arc::clone(&metrics), instruments };
+        tokio::spawn(reloader.run(reload_requests, stop.clone()));
+        tokio::spawn(keep_house(recorder.clone(), config, metrics, stop.clone()));
+        info!(
+            "watching {}; look at http://{address}/ (metrics at /metrics); the record is {}",
+            described(&instrument),
+            database.display()
+        );
+        ready.round_scheduled();
+        conductor.run(new_instruments, stop.clone()).await;
+        stop.cancel();
+        ready.stopping();
+        if let Ok(Err(fault)) = server.await {
+            warn!("serving ended badly: {fault}");
+        }
+    }
+    // The conductor is gone and with it the sender: the keeper stores what is left and ends.
+    if keeper.await.is_err() {
+        warn!("the keeper of records broke off");
+    }
+    recorder.close().await?;
+    info!("stopped in order");
+    Ok(())
+}
+
+fn described(instrument: &Instrument) -> String {
+    let urls: usize = instrument.sites().iter().map(|site| site.urls.len()).sum();
+    format!("{} sites ({urls} URLs) from {} vantages", instrument.sites().len(), instrument.vantages().len())
+}
+
+/// SIGINT and SIGTERM stop in order; a second one stops at once.
+fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut terminations = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupts.recv() => "SIGINT",
+                _ = terminations.recv() => "SIGTERM",
+            }
+        };
+        info!("{}: stopping; once more to stop at once", next().await);
+        stop.cancel();
+        warn!("{} again: stopping at once", next().await);
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+/// Forgets measurements that are older than they are to be kept, and tells how large the record is.
+async fn keep_house(recorder: Recorder, config: Config, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let mut size_round = tokio::time::interval(Duration::from_secs(60));
+    let mut prune_round = tokio::time::interval(PRUNE_ROUND);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = size_round.tick() => metrics.store_bytes(recorder.bytes()),
+            _ = prune_round.tick() => {
+                match recorder.prune(Timestamp::now().minus(config.store.keep_measurements)).await {
+                    Ok(0) => {}
+                    Ok(count) => info!("{count} measurements are past their keeping time and were removed"),
+                    Err(fault) => warn!("old measurements could not be removed: {}", super::chain(&fault)),
+                }
+            }
+        }
+    }
+}

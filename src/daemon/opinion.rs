@@ -1,0 +1,171 @@
+//! Second opinions: controls and canaries, asked when an anomaly wants them and shared by those who ask at once.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+use super::instrument::Station;
+use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger};
+use crate::probe::{HelperClient, Prober, Target, ask_canaries, control_report};
+
+/// How old a control's or canary's answer may be for a measurement that failed: fresh enough that an outage which began
+/// meanwhile is seen by both, old enough that a failure of all sites at once asks only once.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// Answers by key, each asked for once at a time: who comes while the question is under way waits for its answer.
+struct Shared<K, V> {
+    slots: Mutex<HashMap<K, Slot<V>>>,
+}
+
+type Slot<V> = Arc<tokio::sync::Mutex<Option<(Instant, V)>>>;
+
+/// Answers kept at most; the table is emptied of old ones beyond it.
+const MOST_SLOTS: usize = 4096;
+
+impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
+    fn new() -> Self {
+        Self { slots: Mutex::new(HashMap::new()) }
+    }
+
+    async fn get<F: Future<Output = V>>(&self, key: &K, max_age: Duration, ask: impl FnOnce() -> F) -> V {
+        let slot = {
+            let mut slots = self.slots.lock();
+            if slots.len() >= MOST_SLOTS {
+                slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+            }
+            Arc::clone(slots.entry(key.clone()).or_default())
+        };
+        let mut held = slot.lock().await;
+        if let Some((at, value)) = held.as_ref()
+            && at.elapsed() <= max_age
+        {
+            return value.clone();
+        }
+        let at = Instant::now();
+        let value = ask().await;
+        *held = Some((at, value.clone()));
+        value
+    }
+}
+
+/// All controls of a configuration.
+pub(super) struct ControlDesk {
+    prober: Arc<Prober>,
+    stations: Vec<Station>,
+    helpers: Vec<HelperClient>,
+    max_age: Duration,
+    reports: Shared<Url, Vec<ControlReport>>,
+}
+
+impl ControlDesk {
+    pub(super) fn new(
+        prober: Arc<Prober>,
+        stations: Vec<Station>,
+        helpers: Vec<HelperClient>,
+        max_age: Duration,
+    ) -> Self {
+        Self { prober, stations, helpers, max_age, reports: Shared::new() }
+    }
+
+    pub(super) fn ids(&self) -> Vec<ControlId> {
+        let vantages = self.stations.iter().filter_map(control_id);
+        vantages.chain(self.helpers.iter().map(|helper| helper.id().clone())).collect()
+    }
+
+    /// What every control sees of `target`. After a failure the controls are asked at once; otherwise an answer up to
+    /// `max_age` old will do.
+    pub(super) async fn ask(&self, target: &Target, measurement: &Measurement, failed: bool) -> Vec<ControlReport> {
+        if self.stations.is_empty() && self.helpers.is_empty() {
+            return Vec::new();
+        }
+        let max_age = if failed { FRESH.min(self.max_age) } else { self.max_age };
+        let endpoints: Vec<SocketAddr> =
+            measurement.tcp.iter().filter(|tcp| tcp.hop == 0 && !tcp.bogon).map(|tcp| tcp.address).collect();
+        self.reports.get(&target.url, max_age, || self.ask_all(target, endpoints)).await
+    }
+
+    /// Tries every control on `target`, past the shared answers.
+    pub(super) async fn try_all(&self, target: &Target) -> Vec<ControlReport> {
+        self.ask_all(target, Vec::new()).await
+    }
+
+    async fn ask_all(&self, target: &Target, endpoints: Vec<SocketAddr>) -> Vec<ControlReport> {
+        let vantages = join_all(self.stations.iter().map(|station| self.ask_vantage(target, station)));
+        let helpers = join_all(self.helpers.iter().map(|helper| helper.ask(&target.url, &endpoints)));
+        let (vantages, helpers) = tokio::join!(vantages, helpers);
+        vantages.into_iter().flatten().chain(helpers).collect()
+    }
+
+    async fn ask_vantage(&self, target: &Target, station: &Station) -> Option<ControlReport> {
+        let measurement = self.prober.measure(target, &station.vantage, Trigger::Control).await;
+        let way_out = if measurement.final_answer().is_some() {
+            None
+        } else {
+            // It failed there too: that counts only if the control itself has a network.
+            let foreign: Vec<_> =
+                station.canaries.iter().filter(|canary| canary.scope == CanaryScope::Foreign).cloned().collect();
+            if foreign.is_empty() {
+                None
+            } else {
+                let report = ask_canaries(&self.prober, &station.vantage, &foreign).await;
+                Some(report.tally(CanaryScope::Foreign).0 > 0)
+            }
+        };
+        Some(control_report(control_id(station)?, &measurement, way_out))
+    }
+}
+
+/// A control vantage's id as a control.
+fn control_id(station: &Station) -> Option<ControlId> {
+    station.vantage.id().as_str().parse().ok()
+}
+
+/// The canaries of each vantage, asked once at a time.
+pub(super) struct CanaryDesk {
+    reports: Shared<crate::model::VantageId, CanaryReport>,
+}
+
+impl CanaryDesk {
+    pub(super) fn new() -> Self {
+        Self { reports: Shared::new() }
+    }
+
+    /// What the canaries of `station` say. None when it has none.
+    pub(super) async fn ask(&self, prober: &Prober, station: &Station) -> Option<CanaryReport> {
+        if station.canaries.is_empty() {
+            return None;
+        }
+        let ask = || ask_canaries(prober, &station.vantage, &station.canaries);
+        Some(self.reports.get(station.vantage.id(), FRESH, ask).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn askers_at_once_share_one_answer_and_later_ones_get_a_new_one() {
+        let shared: Shared<u8, u32> = Shared::new();
+        let asked = AtomicU32::new(0);
+        let ask = || async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            asked.fetch_add(1, Ordering::SeqCst)
+        };
+        let (a, b) =
+            tokio::join!(shared.get(&1, Duration::from_secs(5), ask), shared.get(&1, Duration::from_secs(5), ask));
+        assert_eq!((a, b), (0, 0));
+        assert_eq!(shared.get(&1, Duration::ZERO, ask).await, 1);
+        assert_eq!(shared.get(&2, Duration::from_secs(5), ask).await, 2);
+    }
+}

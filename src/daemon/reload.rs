@@ -1,0 +1,146 @@
+//! Reading the configuration again while running: on SIGHUP, on request, and when a file changes. A bad file changes
+//! nothing but what log, page and metric say.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::instrument::Instrument;
+use crate::config::{self, Config, Loaded, Paths};
+use crate::model::Timestamp;
+use crate::serve::{Board, Metrics, ReloadRequest};
+
+/// Editors write a file in several steps; what follows within this time belongs to the same change.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Reads the configuration again when asked.
+pub(super) struct Reloader {
+    pub paths: Paths,
+    pub current: Config,
+    pub files: Vec<PathBuf>,
+    pub board: Arc<Board>,
+    pub metrics: Arc<Metrics>,
+    pub instruments: mpsc::Sender<Arc<Instrument>>,
+}
+
+impl Reloader {
+    /// Serves requests, SIGHUP and file changes until `stop`.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>, stop: CancellationToken) {
+        let (changed, mut changes) = mpsc::channel(1);
+        let mut watch = FileWatch::start(&self.files, changed.clone());
+        let mut hangups = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+            Ok(stream) => Some(stream),
+            Err(fault) => {
+                warn!("SIGHUP cannot be received: {fault}");
+                None
+            }
+        };
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(request) = requests.recv() => {
+                    let result = self.reload("a request").await;
+                    // Who asked may have gone meanwhile.
+                    let _ = request.reply.send(result);
+                }
+                Some(()) = async { match hangups.as_mut() { Some(stream) => stream.recv().await, None => None } } => {
+                    let _ = self.reload("SIGHUP").await;
+                }
+                Some(()) = changes.recv() => {
+                    tokio::time::sleep(SETTLE).await;
+                    while changes.try_recv().is_ok() {}
+                    let _ = self.reload("a changed file").await;
+                }
+            }
+            if !watch.covers(&self.files) {
+                watch = FileWatch::start(&self.files, changed.clone());
+            }
+        }
+    }
+
+    /// Reads the files and hands on the new instrument.
+    async fn reload(&mut self, why: &str) -> Result<(), String> {
+        let result = self.try_reload(why).await;
+        self.metrics.config_reloaded(result.is_ok(), Timestamp::now());
+        self.board.set_config_error(result.as_ref().err().cloned());
+        if let Err(faults) = &result {
+            error!("reload after {why} failed, the old configuration goes on:\n{faults}");
+        }
+        result
+    }
+
+    async fn try_reload(&mut self, why: &str) -> Result<(), String> {
+        let paths = self.paths.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&paths)).await;
+        let Loaded { mut config, files, warnings } =
+            loaded.map_err(|fault| fault.to_string())?.map_err(|faults| faults.to_string())?;
+        self.files = files;
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        if config.store.url != self.current.store.url || config.serve != self.current.serve {
+            warn!("a changed [store] url or [serve] takes effect only at the next start");
+            config.store.url = self.current.store.url.clone();
+            config.serve = self.current.serve.clone();
+        }
+        // Files named by the configuration (roots, tokens) may have changed though it has not: the instrument is
+        // built anew all the same.
+        let same = config == self.current;
+        let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
+        let (sites, series) = (instrument.sites().len(), instrument.series().len());
+        self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        self.current = config;
+        let what = if same { "nothing has changed in it" } else { "it is in force" };
+        info!("configuration read again after {why}: {what} ({sites} sites, {series} series)");
+        Ok(())
+    }
+}
+
+/// Watches the directories of files: editors replace a file rather than write into it.
+struct FileWatch {
+    files: BTreeSet<PathBuf>,
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+impl FileWatch {
+    fn start(files: &[PathBuf], changed: mpsc::Sender<()>) -> Self {
+        let wanted: BTreeSet<PathBuf> = files.iter().cloned().collect();
+        let names: BTreeSet<_> = wanted.iter().filter_map(|file| file.file_name().map(ToOwned::to_owned)).collect();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Ok(event) = event else { return };
+            let writes = event.kind.is_modify() || event.kind.is_create() || event.kind.is_remove();
+            if writes && event.paths.iter().any(|path| path.file_name().is_some_and(|name| names.contains(name))) {
+                // A full channel means that a reload is already due.
+                let _ = changed.try_send(());
+            }
+        });
+        let watcher = watcher.and_then(|mut watcher| {
+            let directories: BTreeSet<PathBuf> = wanted
+                .iter()
+                .map(|file| {
+                    file.parent()
+                        .filter(|parent| !parent.as_os_str().is_empty())
+                        .map_or_else(|| PathBuf::from("."), Into::into)
+                })
+                .collect();
+            for directory in directories {
+                watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+            }
+            Ok(watcher)
+        });
+        if let Err(fault) = &watcher {
+            warn!("changes of the configuration files cannot be watched, use SIGHUP: {fault}");
+        }
+        Self { files: wanted, _watcher: watcher.ok() }
+    }
+
+    fn covers(&self, files: &[PathBuf]) -> bool {
+        self.files.len() == files.len() && files.iter().all(|file| self.files.contains(file))
+    }
+}

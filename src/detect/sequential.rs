@@ -1,0 +1,220 @@
+//! The test itself: one trial after another moves the state and gives span changes.
+
+use super::state::{LastVerdict, Run, SeriesState};
+use super::{Outcome, Params, Trial};
+use crate::model::{
+    Bracket, Measurement, Mechanism, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource, Status,
+    Timestamp, Verdict,
+};
+
+/// Prior odds against a block at any one moment, as a score: what confidence must first make good.
+const PRIOR: f64 = 9.2;
+/// No count of measurements makes anything surer than this.
+const MOST_CONFIDENCE: f64 = 0.9999;
+
+/// The sequential test with its figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detector {
+    params: Params,
+    source: SpanSource,
+}
+
+impl Detector {
+    /// A test whose spans bear `source`.
+    pub fn new(params: Params, source: SpanSource) -> Self {
+        Self { params, source }
+    }
+
+    /// The figures.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Takes in the verdict on one measurement; measurements of a series come in order of time.
+    pub fn step(
+        &self,
+        key: &SeriesKey,
+        state: &mut SeriesState,
+        measurement: &Measurement,
+        verdict: &Verdict,
+    ) -> Vec<SpanChange> {
+        state.last = Some(LastVerdict {
+            measurement_id: measurement.measurement_id,
+            at: measurement.started_at,
+            status: verdict.status,
+            mechanism: verdict.mechanism,
+            reasons: verdict.reasons.clone(),
+        });
+        if verdict.status != Status::Blocked {
+            state.settled = Some(verdict.status);
+        }
+        self.take(key, state, Trial::of(measurement, verdict))
+    }
+
+    /// Takes in one trial.
+    pub fn take(&self, key: &SeriesKey, state: &mut SeriesState, trial: Trial) -> Vec<SpanChange> {
+        let change = match trial.outcome {
+            Outcome::Silent => None,
+            Outcome::Good => self.good(state, trial),
+            Outcome::Bad { mechanism, weight, self_proving } => {
+                self.bad(key, state, trial, mechanism, weight, self_proving)
+            }
+        };
+        change.into_iter().collect()
+    }
+
+    fn good(&self, state: &mut SeriesState, trial: Trial) -> Option<SpanChange> {
+        state.run = Run::default();
+        state.other_mechanism = None;
+        if state.span.is_none() {
+            state.last_good = Some(trial.from);
+            state.score = (state.score - self.params.step_down()).max(0.0);
+            if state.score == 0.0 {
+                state.unsettled_since = None;
+            }
+            return None;
+        }
+        state.score += self.params.step_down();
+        state.recovered.get_or_insert(trial.until);
+        let since = *state.unsettled_since.get_or_insert(trial.from);
+        if state.score < self.params.threshold || trial.until.since(since) < self.params.spread {
+            return None;
+        }
+        let mut span = state.span.take()?;
+        span.end = Some(ordered(state.last_evident, state.recovered));
+        span.ongoing = false;
+        *state = SeriesState {
+            last: state.last.take(),
+            settled: state.settled,
+            last_good: Some(trial.from),
+            ..SeriesState::default()
+        };
+        Some(SpanChange { kind: SpanChangeKind::Closed, at: trial.from, span })
+    }
+
+    fn bad(
+        &self,
+        key: &SeriesKey,
+        state: &mut SeriesState,
+        trial: Trial,
+        mechanism: Mechanism,
+        weight: f64,
+        proof: bool,
+    ) -> Option<SpanChange> {
+        let plain = weight * self.params.step_up();
+        // A proof counts so much that `proofs` of them reach the threshold by themselves.
+        let score = if proof { plain.max(self.params.threshold / f64::from(self.params.proofs.max(1))) } else { plain };
+        // One proof shows by itself that the block was in force at that moment.
+        let shown = if proof { score.max(self.params.evident) } else { score };
+        state.run.push(trial.from, trial.until, mechanism, shown, proof, self.params.evident);
+        if state.span.is_some() {
+            return self.bad_in_span(state, trial, mechanism, score);
+        }
+        state.score += score;
+        let since = *state.unsettled_since.get_or_insert(trial.from);
+        let proven = state.run.proofs >= self.params.proofs;
+        let spread = trial.until.since(since) >= self.params.spread;
+        if state.score < self.params.threshold || !state.run.is_evident() || !(proven || spread) {
+            return None;
+        }
+        let span = self.open(key, state, trial)?;
+        state.span = Some(span.clone());
+        state.last_evident = state.run.evident_from();
+        state.score = 0.0;
+        state.unsettled_since = None;
+        Some(SpanChange { kind: SpanChangeKind::Opened, at: trial.from, span })
+    }
+
+    fn open(&self, key: &SeriesKey, state: &mut SeriesState, trial: Trial) -> Option<Span> {
+        let (mechanism, from) = state.run.main_mechanism()?;
+        let first = state.run.first.unwrap_or(trial.from);
+        state.weight_of_span = state.run.score;
+        Some(Span {
+            span_id: SpanId::derived(&format!(
+                "{}\n{}\n{}\n{}\n{}",
+                self.source,
+                key.site,
+                key.url,
+                key.vantage,
+                first.as_unix_ms()
+            )),
+            site: key.site.clone(),
+            url: Some(key.url.clone()),
+            vantage: Some(key.vantage.clone()),
+            source: self.source,
+            status: Status::Blocked,
+            mechanism: Some(mechanism),
+            segments: vec![Segment { from, mechanism }],
+            start: ordered(state.last_good, state.run.evident_at),
+            end: None,
+            ongoing: true,
+            last_observed: Some(trial.from),
+            measurements: state.run.count,
+            confidence: Some(confidence(state.weight_of_span, state.run.proofs > 0, mechanism)),
+            citation: None,
+        })
+    }
+
+    fn bad_in_span(
+        &self,
+        state: &mut SeriesState,
+        trial: Trial,
+        mechanism: Mechanism,
+        score: f64,
+    ) -> Option<SpanChange> {
+        state.score = (state.score - score).max(0.0);
+        if let Some(evident) = state.run.evident_from() {
+            state.last_evident = Some(evident);
+            state.recovered = None;
+            state.score = 0.0;
+        }
+        if state.score == 0.0 {
+            state.unsettled_since = None;
+        }
+        state.weight_of_span += score;
+        let proven = state.run.proofs > 0;
+        let span = state.span.as_mut()?;
+        span.measurements += 1;
+        span.last_observed = Some(trial.from);
+        let before = span.mechanism;
+        match state.other_mechanism {
+            _ if span.mechanism == Some(mechanism) => state.other_mechanism = None,
+            // Seen twice in a row: the technique has changed, and did so when it was first seen.
+            Some((other, from)) if other == mechanism => {
+                span.segments.push(Segment { from, mechanism });
+                span.mechanism = Some(mechanism);
+                state.other_mechanism = None;
+            }
+            _ => state.other_mechanism = Some((mechanism, trial.from)),
+        }
+        let now = confidence(state.weight_of_span, proven, span.mechanism.unwrap_or(mechanism));
+        // Better evidence is not forgotten when later evidence is weaker; a new mechanism is judged by itself.
+        span.confidence = Some(if before == span.mechanism { span.confidence.unwrap_or(0.0).max(now) } else { now });
+        Some(SpanChange { kind: SpanChangeKind::Continued, at: trial.from, span: span.clone() })
+    }
+}
+
+/// Probability that the failures are no chance. Differential evidence is capped by its ambiguity: however often a
+/// connection is refused, the refusal alone does not say by whom.
+fn confidence(score: f64, proven: bool, mechanism: Mechanism) -> f64 {
+    let posterior = 1.0 / (1.0 + (PRIOR - score).exp());
+    let cap = match mechanism {
+        _ if proven => MOST_CONFIDENCE,
+        Mechanism::TcpRefused
+        | Mechanism::TcpUnreachable
+        | Mechanism::DnsServfail
+        | Mechanism::DnsTimeout
+        | Mechanism::Throttled => 0.95,
+        Mechanism::TcpTimeout | Mechanism::TcpReset | Mechanism::TlsAlert => 0.98,
+        _ => 0.999,
+    };
+    posterior.min(cap)
+}
+
+/// A bracket with its bounds in order: a clock that stepped back widens it, and never turns it round.
+fn ordered(a: Option<Timestamp>, b: Option<Timestamp>) -> Bracket {
+    match (a, b) {
+        (Some(a), Some(b)) if a > b => Bracket { earliest: Some(b), latest: Some(a) },
+        (earliest, latest) => Bracket { earliest, latest },
+    }
+}

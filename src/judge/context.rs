@@ -1,0 +1,151 @@
+//! What stands beside the measurement: the controls' consensus and the canaries' tally.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::model::{CanaryReport, CanaryScope, ControlHttp, ControlReport, ControlSummary, Failure, Layer, Status};
+
+/// What the usable controls agree on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Consensus {
+    /// No control could be asked.
+    None,
+    /// The site answered at least one of them. `trust` is 1 when all got a plain answer; a control that failed lowers
+    /// it to 0.7, and so does a site that answered none of them without a server error.
+    Works {
+        /// Factor on confidence and weight.
+        trust: f64,
+    },
+    /// It answered none.
+    Fails,
+}
+
+/// Factor on a verdict when controls disagree.
+const DISAGREEMENT: f64 = 0.7;
+
+/// The controls, best one first: reached, then usable, then the latest.
+#[derive(Debug, Clone)]
+pub(super) struct Controls<'e> {
+    /// In order.
+    pub reports: Vec<&'e ControlReport>,
+}
+
+impl<'e> Controls<'e> {
+    pub(super) fn new(reports: &'e [ControlReport]) -> Self {
+        let mut reports: Vec<&'e ControlReport> = reports.iter().collect();
+        let rank = |report: &ControlReport| match report.reached() {
+            Some(true) => 0,
+            Some(false) => 1,
+            None => 2,
+        };
+        reports.sort_by(|a, b| {
+            (rank(a), b.at, &a.id).cmp(&(rank(b), a.at, &b.id)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+        });
+        Self { reports }
+    }
+
+    /// The controls that could be asked.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &'e ControlReport> {
+        self.reports.iter().copied().filter(|report| report.reached().is_some())
+    }
+
+    /// The exchanges of controls that got an answer.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&'e ControlReport, &'e ControlHttp)> {
+        let reached = self.reports.iter().copied().filter(|report| report.reached() == Some(true));
+        reached.filter_map(|report| report.http.as_ref().map(|http| (report, http)))
+    }
+
+    pub(super) fn consensus(&self) -> Consensus {
+        let (asked, reached) = (self.usable().count(), self.answers().count());
+        let sound = self.answers().any(|(_, http)| http.status.is_some_and(|status| status < 500));
+        match (asked, reached) {
+            (0, _) => Consensus::None,
+            (_, 0) => Consensus::Fails,
+            (asked, reached) if asked == reached && sound => Consensus::Works { trust: 1.0 },
+            _ => Consensus::Works { trust: DISAGREEMENT },
+        }
+    }
+
+    /// No control got a page, but one of them got past the layer at which it fails here: they do not fail the same way.
+    pub(super) fn gets_past(&self, layer: Layer) -> Option<&'e ControlReport> {
+        self.usable().find(|report| match layer {
+            Layer::Dns => report.dns.as_ref().is_some_and(|dns| dns.failure.is_none() && !dns.addresses.is_empty()),
+            Layer::Tcp => report.endpoints.iter().any(|endpoint| endpoint.tcp_failure.is_none()),
+            Layer::Tls => report.endpoints.iter().any(|endpoint| endpoint.tls_tried && endpoint.tls_failure.is_none()),
+            Layer::Http | Layer::Quic => false,
+        })
+    }
+
+    /// A usable control was shown a certificate that proves nothing, too.
+    pub(super) fn sees_bad_certificate(&self) -> bool {
+        let bad = |failure: &Option<Failure>| {
+            matches!(
+                failure,
+                Some(Failure::SslUnknownAuthority | Failure::SslInvalidCertificate | Failure::SslInvalidHostname)
+            )
+        };
+        self.usable().filter(|report| report.reached() == Some(false)).any(|report| {
+            report.endpoints.iter().any(|endpoint| bad(&endpoint.tls_failure))
+                || report.http.as_ref().is_some_and(|http| bad(&http.failure))
+        })
+    }
+
+    /// Addresses that the controls resolved the URL's name to.
+    pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.usable().filter_map(|report| report.dns.as_ref()).flat_map(|dns| dns.addresses.iter().copied()).collect()
+    }
+
+    /// What the best control saw, in short.
+    pub(super) fn summary(&self) -> Option<ControlSummary> {
+        self.reports.first().map(|report| ControlSummary {
+            id: report.id.clone(),
+            status: match (report.reached(), report.http.as_ref().and_then(|http| http.status)) {
+                (None, _) => Status::Inconclusive,
+                (Some(false), _) => Status::Down,
+                (Some(true), Some(403 | 429 | 451)) => Status::Denied,
+                (Some(true), _) => Status::Accessible,
+            },
+            at: report.at,
+        })
+    }
+}
+
+/// The canaries' tally: (answered, asked) in each scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Canaries {
+    /// Beyond the border.
+    pub foreign: (usize, usize),
+    /// Within the country.
+    pub domestic: (usize, usize),
+    /// How many were shown a certificate that is out of date.
+    pub out_of_date: usize,
+}
+
+impl Canaries {
+    pub(super) fn new(report: Option<&CanaryReport>) -> Self {
+        report.map_or_else(Self::default, |report| Self {
+            foreign: report.tally(CanaryScope::Foreign),
+            domestic: report.tally(CanaryScope::Domestic),
+            out_of_date: report
+                .results
+                .iter()
+                .filter(|result| result.failure == Some(Failure::SslInvalidCertificate))
+                .count(),
+        })
+    }
+
+    /// The vantage reaches the world: at least one foreign canary answered.
+    pub(super) const fn fine(&self) -> bool {
+        self.foreign.0 > 0
+    }
+
+    /// Canaries were asked and none answered.
+    pub(super) const fn all_fail(&self) -> bool {
+        self.foreign.1 + self.domestic.1 > 0 && self.foreign.0 + self.domestic.0 == 0
+    }
+
+    /// Only those within the country answer.
+    pub(super) const fn domestic_only(&self) -> bool {
+        self.foreign.1 > 0 && self.foreign.0 == 0 && self.domestic.0 > 0
+    }
+}

@@ -1,0 +1,115 @@
+//! The evidence, digested once for all rules.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::context::{Canaries, Consensus, Controls};
+use super::failing::Failing;
+use super::knowledge::{Knowledge, Sinkhole};
+use super::resolution::Lookup;
+use super::seen::{Hop, Path, Seen};
+use crate::model::{AddressOrigin, CountryCode, Evidence, Failure, Measurement};
+
+/// Everything that the rules look at.
+#[derive(Debug, Clone)]
+pub(super) struct Facts<'e> {
+    /// The measurement itself, for what is single in it.
+    pub measurement: &'e Measurement,
+    /// The measurement in order.
+    pub seen: Seen<'e>,
+    /// Where and how an ordinary user of this network fails.
+    pub failing: Option<Failing<'e>>,
+    /// What the controls saw.
+    pub controls: Controls<'e>,
+    /// What the canaries said.
+    pub canaries: Canaries,
+    /// What the judge knows beside the evidence.
+    pub knowledge: &'e Knowledge,
+    /// Where the vantage is, or the site is watched for.
+    pub country: CountryCode,
+}
+
+/// What the vantage's own resolvers do with a name whose true addresses the reference tells.
+#[derive(Debug, Clone)]
+pub(super) enum OwnAnswer<'f, 'e> {
+    /// They give none.
+    Failed(&'f Lookup<'e>, &'f Failure),
+    /// They give a known sinkhole.
+    Sinkhole(IpAddr, &'f Sinkhole),
+    /// They give only addresses that cannot be public.
+    Bogon(IpAddr),
+    /// They give public addresses, none of which the reference gives.
+    Different(Vec<IpAddr>),
+    /// They agree with the reference in at least one address, or there is nothing to say.
+    Agrees,
+}
+
+impl<'e> Facts<'e> {
+    pub(super) fn new(evidence: &'e Evidence, knowledge: &'e Knowledge, country: CountryCode) -> Self {
+        let seen = Seen::new(&evidence.measurement, knowledge);
+        let failing = seen.stuck().and_then(Failing::at);
+        Self {
+            measurement: &evidence.measurement,
+            seen,
+            failing,
+            controls: Controls::new(&evidence.controls),
+            canaries: Canaries::new(evidence.canaries.as_ref()),
+            knowledge,
+            country,
+        }
+    }
+
+    /// The public addresses that the reference gives for the hop's name: encrypted resolvers, controls (for the URL's
+    /// own name), and addresses that only a control gave.
+    pub(super) fn reference(&self, hop: &Hop<'e>) -> BTreeSet<IpAddr> {
+        let mut addresses = hop.reference.addresses();
+        if hop.index == 0 {
+            addresses.extend(self.controls.addresses());
+        }
+        addresses.extend(control_only(hop).map(|path| path.address.ip()));
+        addresses.into_iter().map(|address| address.to_canonical()).filter(|ip| !self.knowledge.is_bogon(*ip)).collect()
+    }
+
+    /// What the vantage's own resolvers do with the hop's name.
+    pub(super) fn own_answer<'f>(&'f self, hop: &'f Hop<'e>) -> OwnAnswer<'f, 'e> {
+        if let Some((lookup, failure)) = hop.own.failure() {
+            return OwnAnswer::Failed(lookup, failure);
+        }
+        let addresses: Vec<IpAddr> = hop.own.addresses().into_iter().map(|address| address.to_canonical()).collect();
+        let sunk = |ip: &IpAddr| self.knowledge.sinkhole(self.country, *ip).map(|sinkhole| (*ip, sinkhole));
+        if let Some((ip, sinkhole)) = addresses.iter().find_map(sunk) {
+            return OwnAnswer::Sinkhole(ip, sinkhole);
+        }
+        let public: Vec<IpAddr> = addresses.iter().copied().filter(|ip| !self.knowledge.is_bogon(*ip)).collect();
+        match (public.as_slice(), addresses.first()) {
+            ([], Some(&bogon)) => OwnAnswer::Bogon(bogon),
+            ([_, ..], _) => {
+                let reference = self.reference(hop);
+                // Only like can be compared with like: a lone AAAA answer does not contradict an A answer.
+                let comparable = public.iter().any(|ip| reference.iter().any(|other| ip.is_ipv4() == other.is_ipv4()));
+                if comparable && public.iter().all(|ip| !reference.contains(ip)) {
+                    OwnAnswer::Different(public)
+                } else {
+                    OwnAnswer::Agrees
+                }
+            }
+            ([], None) => OwnAnswer::Agrees,
+        }
+    }
+
+    /// How far the controls' success may be relied on; None when the site answered none of them.
+    pub(super) fn control_works(&self) -> Option<f64> {
+        match self.controls.consensus() {
+            Consensus::Works { trust } => Some(trust),
+            Consensus::None | Consensus::Fails => None,
+        }
+    }
+}
+
+/// The paths that only a control gave.
+pub(super) fn control_only<'f, 'e>(hop: &'f Hop<'e>) -> impl Iterator<Item = &'f Path<'e>> {
+    hop.paths.iter().filter(|path| {
+        let origins = path.tcp.map(|tcp| tcp.origin).into_iter().chain(path.tls.map(|tls| tls.origin));
+        origins.into_iter().all(|origin| origin == AddressOrigin::Control) && !path.bogon
+    })
+}

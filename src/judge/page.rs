@@ -1,0 +1,67 @@
+//! The rule table as a page for people: `docs/rules.md`.
+
+use std::fmt::Write;
+
+use super::{RULESET, rule_table};
+
+const HEAD: &str = "\
+# The rules of the judge
+
+<!-- Generated from src/judge; do not edit. `BLOCKSPAN_WRITE=1 cargo test rules_page` writes it anew. -->
+
+The rules are asked in this order; the first that speaks decides. *Confidence* is how sure one measurement makes us;
+*weight* is how much it counts as a trial of the sequential test. Both are lessened (times 0.7) when controls disagree or
+the site answers them with a server error only.
+
+Three scales hold them together. Evidence that proves itself: 0.999 for a known certificate, 0.95 to 0.99 for names,
+answers and pages, 0.9 where a rare fault could look alike. Evidence that differs from the control: up to 0.9, by how
+seldom the failure happens by chance. No opinion: 0.
+
+Weak, self-proving and differential are defined in the design: self-proving evidence needs no control; differential
+evidence needs a control that works and at least one foreign canary that answers.
+";
+
+/// The page, in Markdown.
+pub fn rules_page() -> String {
+    let mut page = format!("{HEAD}\nRule set version: {RULESET}. Rules: {}.\n\n", rule_table().len());
+    page.push_str("| # | rule | verdict | strength | confidence | weight | speaks when | source |\n");
+    page.push_str("|---|---|---|---|---|---|---|---|\n");
+    for (index, rule) in rule_table().iter().enumerate() {
+        let mechanism = rule.mechanism.map(|mechanism| format!(" `{mechanism}`")).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "| {} | `{}` | {}{mechanism} | {} | {} | {} | {} | {} |",
+            index + 1,
+            rule.id,
+            rule.status,
+            rule.strength,
+            rule.confidence,
+            rule.weight,
+            rule.description,
+            rule.source
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
+        let page = rules_page();
+        if std::env::var_os("BLOCKSPAN_WRITE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let stored = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(stored == page, "docs/rules.md differs from the rules: run BLOCKSPAN_WRITE=1 cargo test rules_page");
+    }
+
+    #[test]
+    fn cells_do_not_break_the_table() {
+        assert!(rule_table().iter().all(|rule| !rule.description.contains('|') && !rule.source.contains('|')));
+    }
+}

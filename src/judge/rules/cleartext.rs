@@ -1,0 +1,246 @@
+//! Answers that prove nothing by themselves: clear-text HTTP, or TLS with a chain that does not verify (DESIGN 4.6).
+
+use crate::judge::compare::{self, Likeness};
+use crate::judge::denial;
+use crate::judge::facts::Facts;
+use crate::judge::rule::{Finding, Rule, blocked, rule};
+use crate::judge::say;
+use crate::model::HttpExchange;
+
+pub(in crate::judge) const MATCHING: &[Rule] = &[rule!(
+    "http.matches_control",
+    Accessible,
+    Differential,
+    0.9,
+    0.9,
+    matches_control,
+    "The clear-text answer, by an address of the vantage's own resolver, is the page that a control gets (title words, uncommon headers, length).",
+    "OONI ts-017; DESIGN 4.6"
+)];
+
+pub(in crate::judge) const PROVEN: &[Rule] = &[
+    blocked!(
+        "http.blockpage.known",
+        HttpBlockpage,
+        SelfProving,
+        0.97,
+        1.0,
+        known_page,
+        "An unproven answer bears the mark of a block page of this country, and no control gets the same page.",
+        "Censored Planet block page signatures; DESIGN 4.4"
+    ),
+    blocked!(
+        "http.451",
+        Http451,
+        SelfProving,
+        0.95,
+        1.0,
+        legal_with_name,
+        "A clear-text answer has status 451 and names who blocks (Link rel=blocked-by), and no control gets 451.",
+        "RFC 7725 section 4; DESIGN 4.4"
+    ),
+];
+
+pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
+    rule!(
+        "http.denied",
+        Denied,
+        Differential,
+        0.7,
+        1.0,
+        denied,
+        "A clear-text refusal bears the marks of a content delivery network, or of the server that the control reaches, or the control is refused with 451 too.",
+        "Raman et al. 2023: most deviations in clear text are such pages"
+    ),
+    blocked!(
+        "http.451.differential",
+        Http451,
+        Differential,
+        0.85,
+        0.9,
+        legal,
+        "A clear-text answer has status 451 without naming who blocks, while the control gets the page.",
+        "RFC 7725; DESIGN 4.4"
+    ),
+    blocked!(
+        "http.redirect.differential",
+        HttpRedirect,
+        Differential,
+        0.85,
+        0.9,
+        redirect,
+        "A redirect in clear text leads to another site, whose page is not the one that the control gets.",
+        "DESIGN 4.6"
+    ),
+    blocked!(
+        "http.blockpage.refusal",
+        HttpBlockpage,
+        Differential,
+        0.7,
+        0.6,
+        other_refusal,
+        "A clear-text refusal (4xx) without any mark of the site's own server, while the control gets the page.",
+        "DESIGN 4.6"
+    ),
+    blocked!(
+        "http.blockpage.differential",
+        HttpBlockpage,
+        Differential,
+        0.85,
+        0.9,
+        other_page,
+        "The clear-text answer is another page than the control gets (title words, uncommon headers, length).",
+        "OONI ts-017; DESIGN 4.6"
+    ),
+    rule!(
+        "http.unverified",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        unverified,
+        "The clear-text answer can neither be matched with the control's nor told from it.",
+        "DESIGN 4.6"
+    ),
+];
+
+/// The final answer, reached by own addresses, that lacks a proof.
+fn unproven<'e>(facts: &Facts<'e>) -> Option<&'e HttpExchange> {
+    let seen = &facts.seen;
+    let answer = seen.answer().filter(|_| seen.authentic_own_answer().is_none())?;
+    seen.stuck().is_none().then_some(answer)
+}
+
+/// The likeness to the controls' answers: the same as any, or different from every one that can be compared.
+fn likeness(facts: &Facts<'_>, answer: &HttpExchange) -> Likeness {
+    let all: Vec<Likeness> = facts.controls.answers().map(|(_, http)| compare::likeness(answer, http)).collect();
+    if all.contains(&Likeness::Same) {
+        Likeness::Same
+    } else if !all.is_empty() && all.iter().all(|likeness| *likeness == Likeness::Different) {
+        Likeness::Different
+    } else {
+        Likeness::Unclear
+    }
+}
+
+fn sentence(answer: &HttpExchange) -> String {
+    let title = answer.body.as_ref().and_then(|body| body.title.as_deref());
+    let titled = title.map(|title| format!(", titled {}", say::quoted(title))).unwrap_or_default();
+    format!(
+        "{} answered for {} in clear text, or without proof of who it is (status {}{titled}).",
+        answer.address,
+        say::quoted(answer.url.host_str().unwrap_or_default()),
+        answer.status.unwrap_or_default()
+    )
+}
+
+fn matches_control(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts)?;
+    // The same refusal everywhere is how the site is to everybody.
+    (likeness(facts, answer) == Likeness::Same).then(|| {
+        Finding::new(sentence(answer))
+            .and(say::controls(facts))
+            .and(Some("It is the same page that the control gets.".into()))
+            .and(say::oddities(facts))
+    })
+}
+
+fn known_page(facts: &Facts<'_>) -> Option<Finding> {
+    let unproven = facts.seen.hops.iter().filter(|hop| !hop.answer_is_authentic());
+    let answers = unproven.filter_map(|hop| hop.exchange).filter(|exchange| exchange.status.is_some());
+    let (answer, mark) = answers
+        .into_iter()
+        .find_map(|answer| facts.knowledge.mark(facts.country, &compare::text(answer)).map(|mark| (answer, mark)))?;
+    // A site that bears the mark for everyone writes about blocking; it is not blocked.
+    let everywhere = facts.controls.answers().any(|(_, http)| {
+        http.title.as_deref().is_some_and(|title| title.contains(&mark.text))
+            || compare::likeness(answer, http) == Likeness::Same
+    });
+    (!everywhere).then(|| {
+        Finding::new(sentence(answer)).and(Some(format!(
+            "It bears the mark of a block page, {} ({}).",
+            say::quoted(&mark.text),
+            mark.source
+        )))
+    })
+}
+
+/// The controls are refused with 451 as well.
+fn legal_everywhere(facts: &Facts<'_>) -> bool {
+    facts.controls.answers().any(|(_, http)| http.status == Some(451))
+}
+
+fn legal_with_name(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts).filter(|answer| answer.status == Some(451))?;
+    let who = denial::blocked_by(answer)?;
+    (!legal_everywhere(facts)).then(|| {
+        Finding::new(sentence(answer)).and(Some(format!("It names {} as the one who blocks.", say::quoted(who))))
+    })
+}
+
+fn denied(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts)
+        .filter(|answer| answer.status.is_some_and(|status| (400..500).contains(&status) || status == 503))?;
+    let refuser = denial::refuser(answer);
+    let same_server = facts.controls.answers().any(|(_, http)| compare::same_server(answer, http));
+    let legal = answer.status == Some(451) && legal_everywhere(facts);
+    let who = match (refuser, legal, same_server) {
+        (Some(who), _, _) => {
+            format!("The answer is {who}'s own refusal page: the site's side turns this vantage away.")
+        }
+        (None, true, _) => "The control is refused for legal reasons too.".into(),
+        (None, false, true) => {
+            "The answer bears the header names of the site's own server: it is the server that refuses.".into()
+        }
+        (None, false, false) => return None,
+    };
+    Some(Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(who)))
+}
+
+/// The comparison may be relied on: the control works and a foreign canary answers.
+fn compared(facts: &Facts<'_>, answer: &HttpExchange, why: &str) -> Option<Finding> {
+    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    Some(
+        Finding::new(sentence(answer))
+            .and(say::controls(facts))
+            .and([why.to_owned(), say::canaries(facts)])
+            .trusted(trust),
+    )
+}
+
+fn legal(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts).filter(|answer| answer.status == Some(451))?;
+    let plain = facts.controls.answers().any(|(_, http)| http.status.is_some_and(|status| status < 400));
+    plain.then(|| compared(facts, answer, "The control gets the page, without any legal refusal."))?
+}
+
+fn redirect(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
+    let (from, to) = facts.seen.unproven_departure()?;
+    let why = format!(
+        "{} sent visitors in clear text on to {}, and the page there is not the one that the control gets.",
+        say::host(from),
+        say::host(to)
+    );
+    compared(facts, answer, &why)
+}
+
+fn other_refusal(facts: &Facts<'_>) -> Option<Finding> {
+    let refused = |answer: &&HttpExchange| answer.status.is_some_and(|status| (400..500).contains(&status));
+    let answer = unproven(facts).filter(refused).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
+    compared(facts, answer, "The control gets the page; whether the site or someone in between refuses is not certain.")
+}
+
+fn other_page(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
+    compared(facts, answer, "The control gets another page.")
+}
+
+fn unverified(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts)?;
+    Some(
+        Finding::new(sentence(answer))
+            .and(say::controls(facts))
+            .and(Some("The pages are neither alike enough nor different enough to tell.".into())),
+    )
+}

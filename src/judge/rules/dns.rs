@@ -1,0 +1,343 @@
+//! The vantage's own resolver fails or lies while the reference tells the truth.
+
+use std::net::IpAddr;
+
+use crate::judge::facts::{Facts, OwnAnswer};
+use crate::judge::failing::dns_mechanism;
+use crate::judge::rule::{Finding, Rule, blocked};
+use crate::judge::say;
+use crate::judge::seen::{Hop, Path};
+use crate::model::{CertificateFault, Failure, Mechanism};
+
+use super::layers::comparison;
+
+pub(in crate::judge) const PROVEN: &[Rule] = &[
+    blocked!(
+        "dns.blockpage.known",
+        DnsBlockpage,
+        SelfProving,
+        0.99,
+        1.0,
+        sinkhole,
+        "The own resolver gives an address that is known as this country's block page or sinkhole.",
+        "OONI blocking-fingerprints"
+    ),
+    blocked!(
+        "dns.injected",
+        DnsInjected,
+        SelfProving,
+        0.97,
+        1.0,
+        injected,
+        "One datagram question got two different answers, at least one of which contradicts the reference.",
+        "OONI tq-002; DESIGN 4.4"
+    ),
+    blocked!(
+        "dns.bogon",
+        DnsBogon,
+        SelfProving,
+        0.97,
+        1.0,
+        bogon,
+        "The own resolver gives only addresses that cannot be public, while the reference has a public one.",
+        "OONI pipeline v5, bogon_not_in_ctrl; DESIGN 4.4"
+    ),
+    blocked!(
+        "dns.nxdomain.proven",
+        DnsNxdomain,
+        SelfProving,
+        0.98,
+        1.0,
+        nxdomain,
+        "The own resolver says that the name does not exist, while the site proves itself by valid TLS at an address that only the reference gave.",
+        "DESIGN 4.1"
+    ),
+    blocked!(
+        "dns.empty.proven",
+        DnsEmpty,
+        SelfProving,
+        0.96,
+        1.0,
+        empty,
+        "The own resolver gives no address, while the site proves itself by valid TLS at an address that only the reference gave.",
+        "DESIGN 4.1"
+    ),
+    blocked!(
+        "dns.refused.proven",
+        DnsRefused,
+        SelfProving,
+        0.96,
+        1.0,
+        refused,
+        "The own resolver refuses this name but serves a foreign canary's, while the site proves itself at an address that only the reference gave.",
+        "DESIGN 4.1"
+    ),
+    blocked!(
+        "dns.servfail.proven",
+        DnsServfail,
+        Differential,
+        0.8,
+        0.75,
+        servfail,
+        "The own resolver reports a failure for this name but serves a foreign canary's, while the site proves itself at an address that only the reference gave. Chance does that too, so it is one trial and not a proof.",
+        "DESIGN 4.1, 4.5"
+    ),
+    blocked!(
+        "dns.timeout.proven",
+        DnsTimeout,
+        Differential,
+        0.8,
+        0.75,
+        timeout,
+        "The own resolver stays silent for this name but serves a foreign canary's, while the site proves itself at an address that only the reference gave. A lost datagram does that too, so it is one trial and not a proof.",
+        "DESIGN 4.1, 4.5"
+    ),
+    blocked!(
+        "dns.forged.proven",
+        DnsForged,
+        SelfProving,
+        0.95,
+        1.0,
+        forged,
+        "The own resolver gives other public addresses, where something answers that is not the site, while the site proves itself at an address that only the reference gave.",
+        "DESIGN 4.1, 4.7"
+    ),
+    blocked!(
+        "dns.forged.silent",
+        DnsForged,
+        Differential,
+        0.85,
+        0.8,
+        forged_silent,
+        "The own resolver gives other public addresses, where nothing answers, while the site proves itself at an address that only the reference gave, and control and canaries work. A dead edge server looks the same once.",
+        "DESIGN 4.5, 4.7"
+    ),
+];
+
+pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
+    blocked!(
+        "dns.forged.differential",
+        DnsForged,
+        Differential,
+        0.85,
+        0.85,
+        forged_differential,
+        "The own resolver gives other public addresses than the reference, and there the certificate is for another name, while the control reaches the site.",
+        "OONI pipeline v5, tls_inconsistent_not_in_ctrl"
+    ),
+    blocked!(
+        "dns.nxdomain.differential",
+        DnsNxdomain,
+        Differential,
+        0.9,
+        0.9,
+        |facts| comparison(facts, Mechanism::DnsNxdomain),
+        "The own resolver says that the name does not exist, while the control reaches the site.",
+        "DESIGN 4.5"
+    ),
+    blocked!(
+        "dns.refused.differential",
+        DnsRefused,
+        Differential,
+        0.9,
+        0.9,
+        |facts| comparison(facts, Mechanism::DnsRefused),
+        "The own resolver refuses the name, while the control reaches the site.",
+        "DESIGN 4.5"
+    ),
+    blocked!(
+        "dns.empty.differential",
+        DnsEmpty,
+        Differential,
+        0.85,
+        0.85,
+        |facts| comparison(facts, Mechanism::DnsEmpty),
+        "The own resolver gives no address, while the control reaches the site.",
+        "DESIGN 4.5"
+    ),
+    blocked!(
+        "dns.servfail.differential",
+        DnsServfail,
+        Differential,
+        0.75,
+        0.75,
+        |facts| comparison(facts, Mechanism::DnsServfail),
+        "The own resolver reports a failure for the name, while the control reaches the site.",
+        "DESIGN 4.5"
+    ),
+    blocked!(
+        "dns.timeout.differential",
+        DnsTimeout,
+        Differential,
+        0.75,
+        0.75,
+        |facts| comparison(facts, Mechanism::DnsTimeout),
+        "The own resolver stays silent for the name, while the control reaches the site.",
+        "DESIGN 4.5"
+    ),
+];
+
+fn stuck<'f, 'e>(facts: &'f Facts<'e>) -> Option<&'f Hop<'e>> {
+    facts.seen.stuck()
+}
+
+fn sinkhole(facts: &Facts<'_>) -> Option<Finding> {
+    let hop = stuck(facts)?;
+    let OwnAnswer::Sinkhole(ip, sinkhole) = facts.own_answer(hop) else { return None };
+    let who = hop.own.giver(ip).map_or_else(|| "The own name server".into(), say::resolver);
+    Some(
+        Finding::new(format!(
+            "{who} gave {ip} for {}, a known block page address ({}).",
+            say::host(hop),
+            sinkhole.source
+        ))
+        .and(say::reference(&hop.reference)),
+    )
+}
+
+fn injected(facts: &Facts<'_>) -> Option<Finding> {
+    let hop = stuck(facts)?;
+    let reference = facts.reference(hop);
+    let lookup = hop.own.lookups.iter().find(|lookup| lookup.conflict.is_some())?;
+    let (first, second) = lookup.conflict?;
+    // A certificate that verifies there settles it as well as the reference does: CDNs have many addresses.
+    let proven = |ip: IpAddr| hop.paths.iter().any(|path| path.authentic && path.address.ip().to_canonical() == ip);
+    let agrees = |addresses: &[IpAddr]| {
+        addresses.iter().map(IpAddr::to_canonical).any(|address| reference.contains(&address) || proven(address))
+    };
+    (!reference.is_empty() && !(agrees(&first.addresses) && agrees(&second.addresses))).then(|| {
+        Finding::new(format!(
+            "{} sent two different answers to one question for {}: first {}, then {} ({} later).",
+            say::resolver(lookup),
+            say::host(hop),
+            content(first.rcode, &first.addresses),
+            content(second.rcode, &second.addresses),
+            say::time(crate::model::Elapsed::from(
+                second.latency.as_duration().saturating_sub(first.latency.as_duration())
+            )),
+        ))
+        .and(say::reference(&hop.reference))
+    })
+}
+
+fn content(rcode: Option<u16>, addresses: &[IpAddr]) -> String {
+    match rcode {
+        Some(0) | None => say::addresses(addresses),
+        Some(3) => "“no such name”".into(),
+        Some(code) => format!("an error (code {code})"),
+    }
+}
+
+fn bogon(facts: &Facts<'_>) -> Option<Finding> {
+    let hop = stuck(facts)?;
+    let reference = facts.reference(hop);
+    let sentence = match facts.own_answer(hop) {
+        OwnAnswer::Bogon(ip) => {
+            let who = hop.own.giver(ip).map_or_else(|| "The own name server".into(), say::resolver);
+            format!("{who} gave {ip} for {}, which cannot be a public address.", say::host(hop))
+        }
+        OwnAnswer::Failed(lookup, failure @ Failure::DnsBogon) => say::dns_failure(lookup, failure, hop),
+        _ => return None,
+    };
+    let answer = || format!("The reference gives {}.", say::addresses(&reference));
+    (!reference.is_empty())
+        .then(|| Finding::new(sentence).and(Some(say::reference(&hop.reference).unwrap_or_else(answer))))
+}
+
+/// The own resolver fails with this mechanism, and the site proves itself at an address that only the reference gave.
+fn proven(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
+    let hop = stuck(facts).filter(|hop| hop.is_proven_elsewhere())?;
+    let OwnAnswer::Failed(lookup, failure) = facts.own_answer(hop) else { return None };
+    (dns_mechanism(failure) == Some(mechanism)).then(|| {
+        Finding::new(say::dns_failure(lookup, failure, hop))
+            .and(say::reference(&hop.reference))
+            .and(say::proven_elsewhere(hop))
+    })
+}
+
+/// As [`proven`], and a foreign canary shows that the resolver is not simply dead.
+fn proven_and_alive(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
+    let finding = proven(facts, mechanism).filter(|_| facts.canaries.fine())?;
+    Some(finding.and(Some(format!("{} So the name server works for others.", say::canaries(facts)))))
+}
+
+fn nxdomain(facts: &Facts<'_>) -> Option<Finding> {
+    proven(facts, Mechanism::DnsNxdomain)
+}
+
+fn empty(facts: &Facts<'_>) -> Option<Finding> {
+    proven(facts, Mechanism::DnsEmpty)
+}
+
+fn refused(facts: &Facts<'_>) -> Option<Finding> {
+    proven_and_alive(facts, Mechanism::DnsRefused)
+}
+
+fn servfail(facts: &Facts<'_>) -> Option<Finding> {
+    proven_and_alive(facts, Mechanism::DnsServfail)
+}
+
+fn timeout(facts: &Facts<'_>) -> Option<Finding> {
+    proven_and_alive(facts, Mechanism::DnsTimeout)
+}
+
+/// Something at the address answers, and it is not the site.
+fn is_someone_else(path: &Path<'_>) -> bool {
+    let answered = |failure: &Failure| {
+        matches!(
+            failure,
+            Failure::ConnectionRefused
+                | Failure::ConnectionReset
+                | Failure::Eof
+                | Failure::SslFailedHandshake
+                | Failure::SslInvalidHostname
+                | Failure::SslUnknownAuthority
+                | Failure::SslInvalidCertificate
+        )
+    };
+    let failure = path.tls.and_then(|tls| tls.failure.as_ref()).or(path.tcp.and_then(|tcp| tcp.failure.as_ref()));
+    !path.authentic && failure.is_some_and(answered)
+}
+
+fn different<'f, 'e>(facts: &'f Facts<'e>) -> Option<(&'f Hop<'e>, Vec<IpAddr>)> {
+    let hop = stuck(facts)?;
+    match facts.own_answer(hop) {
+        OwnAnswer::Different(addresses) => Some((hop, addresses)),
+        _ => None,
+    }
+}
+
+fn forgery(facts: &Facts<'_>, hop: &Hop<'_>, addresses: &[IpAddr]) -> Finding {
+    let who = addresses.first().and_then(|ip| hop.own.giver(*ip));
+    let who = who.map_or_else(|| "The own name server".into(), say::resolver);
+    let failure = facts.failing.as_ref().map(|failing| say::failure(facts, failing)).unwrap_or_default();
+    Finding::new(format!("{who} gave {} for {}, where the site is not.", say::addresses(addresses), say::host(hop)))
+        .and(failure)
+        .and(say::reference(&hop.reference))
+        .and(say::proven_elsewhere(hop))
+}
+
+fn forged(facts: &Facts<'_>) -> Option<Finding> {
+    let (hop, addresses) = different(facts).filter(|(hop, _)| hop.is_proven_elsewhere())?;
+    let mut own = hop.paths.iter().filter(|path| path.own && !path.bogon);
+    own.any(is_someone_else).then(|| forgery(facts, hop, &addresses))
+}
+
+fn forged_silent(facts: &Facts<'_>) -> Option<Finding> {
+    let (hop, addresses) = different(facts).filter(|(hop, _)| hop.is_proven_elsewhere())?;
+    facts.failing.as_ref()?;
+    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    Some(forgery(facts, hop, &addresses).and(say::controls(facts)).and(Some(say::canaries(facts))).trusted(trust))
+}
+
+fn forged_differential(facts: &Facts<'_>) -> Option<Finding> {
+    let (hop, addresses) = different(facts)?;
+    let wrong_name = |path: &&Path<'_>| path.tls.is_some_and(|tls| tls.faults.contains(&CertificateFault::WrongName));
+    // The same wrong certificate at the reference's addresses means that it is put in on the path, not by the resolver.
+    let on_path = hop.paths.iter().filter(|path| !path.own).any(|path| wrong_name(&path));
+    hop.paths.iter().filter(|path| path.own && !path.bogon).find(wrong_name).filter(|_| !on_path)?;
+    let finding = comparison(facts, Mechanism::TlsMitm)?;
+    let who = addresses.first().and_then(|ip| hop.own.giver(*ip));
+    let who = who.map_or_else(|| "The own name server".into(), say::resolver);
+    Some(finding.and(Some(format!("{who} gave {}, which the reference does not give.", say::addresses(&addresses)))))
+}

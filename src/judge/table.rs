@@ -1,0 +1,40 @@
+//! The rules in the order in which they are asked.
+
+use std::sync::LazyLock;
+
+use super::facts::Facts;
+use super::rule::{Finding, Rule};
+use super::rules::{authentic, cleartext, dns, gates, interception, layers, rest, site, vantage};
+
+/// Strongest first (DESIGN 4): what proves itself good, what proves itself bad beyond any fault of the vantage, the
+/// vantage's own faults, what else proves itself, the site's own faults, what is missing for a comparison, and the
+/// comparison.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    [
+        authentic::RULES,
+        cleartext::MATCHING,
+        interception::PROVEN,
+        vantage::RULES,
+        dns::PROVEN,
+        cleartext::PROVEN,
+        site::RULES,
+        gates::RULES,
+        cleartext::DIFFERENTIAL,
+        dns::DIFFERENTIAL,
+        interception::DIFFERENTIAL,
+        layers::RULES,
+        rest::RULES,
+    ]
+    .concat()
+});
+
+/// Every rule of this build, in the order in which they are asked.
+pub fn rule_table() -> &'static [Rule] {
+    &RULES
+}
+
+/// The first rule that speaks, and what it says. The last rule always speaks.
+pub(super) fn decide(facts: &Facts<'_>) -> (&'static Rule, Finding) {
+    let speaks = |rule: &'static Rule| (rule.decide)(facts).map(|finding| (rule, finding));
+    RULES.iter().find_map(speaks).unwrap_or_else(|| (&rest::LAST, rest::finding(facts)))
+}

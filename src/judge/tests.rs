@@ -1,0 +1,587 @@
+//! One case or more for every rule, and near misses: evidence that lacks one thing.
+
+use super::testing::*;
+use super::{needs_second_opinion, rule_table};
+use crate::model::*;
+
+const URL: &str = "https://fergana.media/";
+const CLEAR: &str = "http://fergana.media/";
+
+/// The own resolver tells the truth.
+fn site() -> Story {
+    story(URL).own(&[SITE]).reference(&[SITE])
+}
+
+fn clear() -> Story {
+    story(CLEAR).own(&[SITE]).reference(&[SITE])
+}
+
+/// One thing happens at the site's address; control and canary are fine.
+fn here(what: At) -> Story {
+    site().at(SITE, what).control_works().online()
+}
+
+fn clear_page(page: Page) -> Story {
+    clear().at(SITE, At::Page(page)).control_works().online()
+}
+
+/// The own resolver misbehaves; the site proves itself at an address that only the reference gave.
+fn proven(own: Story) -> Story {
+    own.reference(&[SITE]).elsewhere(SITE, At::Page(page(200)))
+}
+
+fn own_fails(failure: Failure) -> Story {
+    proven(story(URL).own_fails(failure))
+}
+
+/// (what it is, evidence, rule expected)
+fn cases() -> Vec<(&'static str, Story, &'static str)> {
+    use Chain::*;
+    use Failure::*;
+    let twice = |first, second| story(URL).own_answers(vec![first, second]).reference(&[SITE]);
+    vec![
+        // An authentic answer.
+        ("plain success", site().at(SITE, At::Page(page(200))), "tls.authentic"),
+        (
+            "success while all canaries fail",
+            site().at(SITE, At::Page(page(200))).no_world(GenericTimeout),
+            "tls.authentic",
+        ),
+        (
+            "one dead address of two",
+            story(URL).own(&[SITE, EDGE]).at(EDGE, At::Tls(GenericTimeout)).at(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "an own address is proven though the control's carried the request",
+            story(URL).own(&[EDGE]).reference(&[SITE]).at(EDGE, At::Ready).elsewhere(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "another own resolver lies",
+            site().resolver_fails("udp://9.9.9.9:53", DnsNxdomain).at(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "addresses differ from the reference but the certificate verifies (CDN)",
+            story(URL).own(&[EDGE]).reference(&[SITE]).at(EDGE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "clear text sends on to https",
+            clear().at(SITE, redirect(URL)).then(URL).own(&[SITE]).at(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        ("403 without a control", site().at(SITE, At::Page(page(403))), "tls.authentic"),
+        ("403 for everyone", site().at(SITE, At::Page(page(403))).control_sees(&page(403)), "tls.authentic"),
+        ("404", here(At::Page(page(404))), "tls.authentic"),
+        ("403 only here", here(At::Page(page(403))), "tls.denied.differential"),
+        ("451 over TLS", site().at(SITE, At::Page(page(451))), "tls.denied.legal"),
+        (
+            "challenge",
+            site().at(SITE, At::Page(page(403).headers(&[("CF-Mitigated", "challenge")]))),
+            "tls.denied.challenge",
+        ),
+        (
+            "Akamai",
+            site().at(SITE, At::Page(page(403).titled("Access Denied").headers(&[("server", "AkamaiGHost")]))),
+            "tls.denied.challenge",
+        ),
+        ("200 with a mark", site().at(SITE, At::Page(page(200).headers(&[("cf-mitigated", "x")]))), "tls.authentic"),
+        ("503 of the server", site().at(SITE, At::Page(page(503))), "tls.server_fault"),
+        (
+            "block page words over valid TLS",
+            here(At::Page(page(200).titled("Страница заблокирована"))),
+            "tls.authentic",
+        ),
+        (
+            "endless redirects",
+            site().at(SITE, At::Page(page(302).to(URL).failing(HttpTooManyRedirects))),
+            "tls.authentic.redirects",
+        ),
+        // Interception.
+        ("known CA", site().at(SITE, At::Cert(KnownCa)), "tls.mitm.known_ca"),
+        (
+            "known CA, everything else dead",
+            site().at(SITE, At::Cert(KnownCa)).no_world(SslUnknownAuthority),
+            "tls.mitm.known_ca",
+        ),
+        (
+            "known CA, but one own address is authentic",
+            site().at(EDGE, At::Cert(KnownCa)).at(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "known CA, and the control sees it too",
+            site().at(SITE, At::Cert(KnownCa)).control_fails(SslUnknownAuthority),
+            "site.down",
+        ),
+        ("known name", site().at(SITE, At::Cert(KnownName)), "tls.mitm.known_name"),
+        (
+            "known name, and the control sees it too",
+            site().at(SITE, At::Cert(KnownName)).control_fails(SslUnknownAuthority),
+            "site.down",
+        ),
+        ("unknown CA", here(At::Cert(Stranger)), "tls.mitm.differential"),
+        ("unknown CA and a page over it", here(At::PageOver(Stranger, stranger(200))), "tls.mitm.differential"),
+        ("wrong name", here(At::Cert(WrongName)), "tls.mitm.differential"),
+        ("unknown CA alone", site().at(SITE, At::Cert(Stranger)).online(), "no.control"),
+        (
+            "unknown CA everywhere",
+            site().at(SITE, At::Cert(Stranger)).control_fails(SslUnknownAuthority).online(),
+            "site.down",
+        ),
+        (
+            "captive portal",
+            site().at(SITE, At::Cert(Stranger)).control_works().no_world(SslUnknownAuthority),
+            "vantage.offline",
+        ),
+        (
+            "a leaf that the control accepts",
+            here(At::Cert(Stranger)).whose(|report| report.http.as_mut().unwrap().leaf_sha256 = Some("AB".repeat(32))),
+            "tls.same_leaf",
+        ),
+        ("out of date here only", here(At::Cert(Expired)), "tls.mitm.dates"),
+        (
+            "out of date everywhere",
+            site().at(SITE, At::Cert(Expired)).control_fails(SslInvalidCertificate).online(),
+            "site.down",
+        ),
+        (
+            "out of date, canaries too",
+            site().at(SITE, At::Cert(Expired)).control_works().no_world(SslInvalidCertificate),
+            "vantage.clock",
+        ),
+        // The vantage.
+        ("cut off", site().at(SITE, At::Tls(Interrupted)).control_works().online(), "vantage.interrupted"),
+        ("dead proxy", site().at(SITE, At::Tcp(ProxyFailed)).control_works(), "vantage.proxy"),
+        (
+            "proxy fails for one address",
+            site().at(SITE, At::Tls(GenericTimeout)).at(EDGE, At::Tcp(ProxyFailed)).control_works().online(),
+            "tls.timeout.differential",
+        ),
+        ("no network", story(URL).own_fails(NetworkUnreachable).reference_fails_locally(), "vantage.no_network"),
+        ("all canaries fail", here_offline(), "vantage.offline"),
+        ("resolver dead for all", own_fails(GenericTimeout).no_world(GenericTimeout), "vantage.offline"),
+        (
+            "country cut off",
+            site().at(SITE, At::Tcp(GenericTimeout)).no_world(GenericTimeout).home(),
+            "vantage.domestic_only",
+        ),
+        // DNS.
+        ("NXDOMAIN", own_fails(DnsNxdomain), "dns.nxdomain.proven"),
+        ("REFUSED", own_fails(DnsRefused).online(), "dns.refused.proven"),
+        ("REFUSED, no canary", own_fails(DnsRefused), "no.control"),
+        ("SERVFAIL", own_fails(DnsServfail).online(), "dns.servfail.proven"),
+        ("SERVFAIL, no canary", own_fails(DnsServfail), "no.control"),
+        ("silent resolver", own_fails(GenericTimeout).online(), "dns.timeout.proven"),
+        ("silent resolver, no canary", own_fails(GenericTimeout), "no.control"),
+        ("empty", own_fails(DnsNoAnswer), "dns.empty.proven"),
+        ("bogon", story(URL).own(&["10.1.1.1"]).reference(&[SITE]).bogon("10.1.1.1"), "dns.bogon"),
+        ("bogon, and the site is proven", proven(story(URL).own(&["127.0.0.1"]).bogon("127.0.0.1")), "dns.bogon"),
+        ("bogon everywhere", story(URL).own(&["10.1.1.1"]).reference(&["10.1.1.1"]).bogon("10.1.1.1"), "site.bogon"),
+        ("bogon without a reference", story(URL).own(&["10.1.1.1"]).bogon("10.1.1.1"), "no.control"),
+        ("sinkhole", story(URL).country("IR").own(&["10.10.34.35"]).reference(&[SITE]), "dns.blockpage.known"),
+        ("another country's sinkhole", story(URL).own(&["10.10.34.35"]).reference(&[SITE]), "dns.bogon"),
+        (
+            "injected, the true answer late",
+            twice(answer(0, &[LIAR], 1), answer(0, &[SITE], 40))
+                .at(LIAR, At::Tcp(GenericTimeout))
+                .at(SITE, At::Page(page(200))),
+            "dns.injected",
+        ),
+        (
+            "injected NXDOMAIN",
+            twice(answer(3, &[], 1), answer(0, &[SITE], 40)).at(SITE, At::Page(page(200))),
+            "dns.injected",
+        ),
+        (
+            "the true answer first",
+            twice(answer(0, &[SITE], 1), answer(0, &[LIAR], 40)).at(SITE, At::Page(page(200))),
+            "tls.authentic",
+        ),
+        (
+            "the same answer twice",
+            twice(answer(0, &[SITE], 1), answer(0, &[SITE, EDGE], 40)).at(SITE, At::Tls(GenericTimeout)),
+            "no.control",
+        ),
+        (
+            "forged: someone else answers",
+            proven(story(URL).own(&[LIAR]).at(LIAR, At::Cert(WrongName))),
+            "dns.forged.proven",
+        ),
+        (
+            "forged: nobody answers",
+            proven(story(URL).own(&[LIAR]).at(LIAR, At::Tcp(GenericTimeout))).control_works().online(),
+            "dns.forged.silent",
+        ),
+        (
+            "forged or dead edge, no control",
+            proven(story(URL).own(&[LIAR]).at(LIAR, At::Tcp(GenericTimeout))).online(),
+            "no.control",
+        ),
+        (
+            "true answer, one address dead, another works",
+            story(URL)
+                .own(&[EDGE])
+                .reference(&[EDGE, SITE])
+                .at(EDGE, At::Tcp(GenericTimeout))
+                .elsewhere(SITE, At::Page(page(200)))
+                .online(),
+            "no.control",
+        ),
+        (
+            "forged, the true address is blocked too",
+            story(URL)
+                .own(&[LIAR])
+                .reference(&[SITE])
+                .at(LIAR, At::Cert(WrongName))
+                .elsewhere(SITE, At::Tls(GenericTimeout))
+                .control_works()
+                .online(),
+            "dns.forged.differential",
+        ),
+        (
+            "the same wrong certificate at the true address",
+            story(URL)
+                .own(&[LIAR])
+                .reference(&[SITE])
+                .at(LIAR, At::Cert(WrongName))
+                .elsewhere(SITE, At::Cert(WrongName))
+                .control_works()
+                .online(),
+            "tls.mitm.differential",
+        ),
+        ("NXDOMAIN by comparison", unproven_dns(DnsNxdomain), "dns.nxdomain.differential"),
+        ("REFUSED by comparison", unproven_dns(DnsRefused), "dns.refused.differential"),
+        ("empty by comparison", unproven_dns(DnsNoAnswer), "dns.empty.differential"),
+        ("SERVFAIL by comparison", unproven_dns(DnsServfail), "dns.servfail.differential"),
+        ("silence by comparison", unproven_dns(GenericTimeout), "dns.timeout.differential"),
+        (
+            "NXDOMAIN everywhere",
+            story(URL).own_fails(DnsNxdomain).reference_fails(DnsNxdomain).online(),
+            "site.no_name",
+        ),
+        ("NXDOMAIN, reference silent", story(URL).own_fails(DnsNxdomain).online(), "no.control"),
+        // The site.
+        ("down", site().at(SITE, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).online(), "site.down"),
+        (
+            "an old TLS server",
+            site().at(SITE, At::Tls(SslFailedHandshake)).control_fails(SslFailedHandshake).online(),
+            "site.down",
+        ),
+        (
+            "down, controls disagree",
+            site().at(SITE, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).control_works().online(),
+            "tcp.timeout.differential",
+        ),
+        (
+            "the control gets further",
+            site().at(SITE, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).whose(connects).online(),
+            "control.differs",
+        ),
+        // What is missing.
+        ("ClientHello swallowed, no control", site().at(SITE, At::Tls(GenericTimeout)).online(), "no.control"),
+        (
+            "ClientHello swallowed, control dead",
+            site().at(SITE, At::Tls(GenericTimeout)).control_dead().online(),
+            "no.control",
+        ),
+        ("ClientHello swallowed, no canary", site().at(SITE, At::Tls(GenericTimeout)).control_works(), "no.canary"),
+        (
+            "ClientHello swallowed, only a domestic canary",
+            site().at(SITE, At::Tls(GenericTimeout)).control_works().home(),
+            "no.canary",
+        ),
+        // Layers.
+        ("ClientHello swallowed", here(At::Tls(GenericTimeout)), "tls.timeout.differential"),
+        ("ClientHello swallowed, kernel gives up", here(At::Tls(TimedOut)), "tls.timeout.differential"),
+        (
+            "ClientHello swallowed, one canary of two fails",
+            here(At::Tls(GenericTimeout)).no_world(GenericTimeout),
+            "tls.timeout.differential",
+        ),
+        ("ClientHello reset", here(At::Tls(ConnectionReset)), "tls.reset.differential"),
+        ("ClientHello closed", here(At::Tls(Eof)), "tls.eof.differential"),
+        ("alert", here(At::Tls(SslFailedHandshake)), "tls.alert.differential"),
+        ("SYN swallowed", here(At::Tcp(GenericTimeout)), "tcp.timeout.differential"),
+        ("SYN reset", here(At::Tcp(ConnectionReset)), "tcp.reset.differential"),
+        ("SYN refused", here(At::Tcp(ConnectionRefused)), "tcp.refused.differential"),
+        ("no route", here(At::Tcp(HostUnreachable)), "tcp.unreachable.differential"),
+        ("prohibited", here(At::Tcp(PermissionDenied)), "tcp.unreachable.differential"),
+        ("request swallowed", here(At::Http(GenericTimeout)), "http.timeout.differential"),
+        ("request reset", here(At::Http(ConnectionReset)), "http.reset.differential"),
+        ("request closed", here(At::Http(Eof)), "http.eof.differential"),
+        ("body stops", here(At::Cut(GenericTimeout)), "http.truncated.differential"),
+        ("unreadable answer", here(At::Http(HttpRequestFailed)), "evidence.insufficient"),
+        ("this machine aborts", here(At::Tls(ConnectionAborted)), "evidence.insufficient"),
+        (
+            "the deepest failure of two addresses",
+            story(URL)
+                .own(&[SITE, EDGE])
+                .at(SITE, At::Tls(GenericTimeout))
+                .at(EDGE, At::Tcp(ConnectionRefused))
+                .control_works()
+                .online(),
+            "tls.timeout.differential",
+        ),
+        (
+            "IPv6 without a way out",
+            story(URL).own(&["2a02:6b8::1"]).at("2a02:6b8::1", At::Tcp(NetworkUnreachable)).control_works().online(),
+            "evidence.insufficient",
+        ),
+        (
+            "IPv6 that connects and then is silent",
+            story(URL).own(&["2a02:6b8::1"]).at("2a02:6b8::1", At::Tls(GenericTimeout)).control_works().online(),
+            "tls.timeout.differential",
+        ),
+        (
+            "the target of a redirect fails",
+            here(redirect("https://fergana.news/"))
+                .then("https://fergana.news/")
+                .own(&[EDGE])
+                .at(EDGE, At::Tls(ConnectionReset)),
+            "tls.reset.differential",
+        ),
+        // Clear text.
+        ("the control's page", clear_page(page(200)), "http.matches_control"),
+        (
+            "the control's page, canaries dead",
+            clear().at(SITE, At::Page(page(200))).control_works().no_world(GenericTimeout),
+            "http.matches_control",
+        ),
+        ("no control", clear().at(SITE, At::Page(page(200))).online(), "no.control"),
+        (
+            "the control fails",
+            clear().at(SITE, At::Page(page(200))).control_fails(GenericTimeout).online(),
+            "http.unverified",
+        ),
+        ("another page", clear_page(stranger(200)), "http.blockpage.differential"),
+        ("another page, no canary", clear().at(SITE, At::Page(stranger(200))).control_works(), "no.canary"),
+        ("a translated title only", clear_page(page(200).titled("Независимые новости")), "http.matches_control"),
+        ("half alike", clear_page(page(200).titled("Независимые новости").headers(&[])), "http.unverified"),
+        ("a refusal of nobody known", clear_page(stranger(403)), "http.blockpage.refusal"),
+        ("a refusal by the site's server", clear_page(page(403).titled("Forbidden").length(120)), "http.denied"),
+        ("a refusal by a network", clear_page(stranger(403).headers(&[("cf-mitigated", "challenge")])), "http.denied"),
+        ("a server's fault", clear_page(stranger(502)), "http.unverified"),
+        (
+            "known block page, title",
+            clear().at(SITE, At::Page(stranger(200).titled("Страница заблокирована"))),
+            "http.blockpage.known",
+        ),
+        (
+            "known block page, body",
+            clear().at(SITE, At::Page(stranger(403).keeping("<h1>Страница заблокирована</h1>"))),
+            "http.blockpage.known",
+        ),
+        (
+            "another country's block page",
+            clear().country("RU").at(SITE, At::Page(stranger(200).titled("Страница заблокирована"))),
+            "no.control",
+        ),
+        (
+            "a page about blocking",
+            clear()
+                .at(SITE, At::Page(page(200).titled("Страница заблокирована")))
+                .control_sees(&page(200).titled("Страница заблокирована"))
+                .online(),
+            "http.matches_control",
+        ),
+        (
+            "451 that names a blocker",
+            clear().at(SITE, At::Page(stranger(451).headers(&[("Link", BLOCKED_BY)]))),
+            "http.451",
+        ),
+        (
+            "451 with another link",
+            clear().at(SITE, At::Page(stranger(451).headers(&[("Link", "<https://a/>; rel=next")]))),
+            "no.control",
+        ),
+        ("451 without a name", clear_page(stranger(451)), "http.451.differential"),
+        (
+            "451 for everyone",
+            clear()
+                .at(SITE, At::Page(stranger(451).titled("Unavailable").length(99).headers(&[("Link", BLOCKED_BY)])))
+                .control_sees(&page(451))
+                .online(),
+            "http.denied",
+        ),
+        (
+            "sent on to a block page",
+            clear_page(page(302).to("http://stop.example.kz/"))
+                .then("http://stop.example.kz/")
+                .own(&[LIAR])
+                .at(LIAR, At::Page(stranger(200))),
+            "http.redirect.differential",
+        ),
+        (
+            "sent on to a block page with a valid certificate",
+            clear_page(page(302).to("https://stop.example.kz/"))
+                .then("https://stop.example.kz/")
+                .own(&[LIAR])
+                .at(LIAR, At::Page(stranger(200))),
+            "http.redirect.differential",
+        ),
+        (
+            "sent on to the site's new home",
+            clear_page(page(301).to("https://fergana.news/"))
+                .then("https://fergana.news/")
+                .own(&[EDGE])
+                .at(EDGE, At::Page(page(200))),
+            "http.matches_control",
+        ),
+        (
+            "Host reset in clear text",
+            clear().at(SITE, At::Http(ConnectionReset)).control_works().online(),
+            "http.reset.differential",
+        ),
+    ]
+}
+
+const BLOCKED_BY: &str = r#"<https://isp.example/>; rel="blocked-by""#;
+
+fn here_offline() -> Story {
+    site().at(SITE, At::Tls(Failure::GenericTimeout)).control_works().no_world(Failure::GenericTimeout)
+}
+
+fn unproven_dns(failure: Failure) -> Story {
+    story(URL)
+        .own_fails(failure)
+        .reference(&[SITE])
+        .elsewhere(SITE, At::Tls(Failure::GenericTimeout))
+        .control_works()
+        .online()
+}
+
+fn connects(report: &mut ControlReport) {
+    report.endpoints.push(ControlEndpoint {
+        address: format!("{SITE}:443").parse().unwrap(),
+        tcp_failure: None,
+        tls_tried: true,
+        tls_failure: Some(Failure::GenericTimeout),
+    });
+}
+
+impl Story {
+    fn reference_fails_locally(mut self) -> Self {
+        self = self.reference_fails(Failure::NetworkUnreachable);
+        self.evidence.measurement.dns.last_mut().unwrap().answers.clear();
+        self
+    }
+}
+
+#[test]
+fn every_case_is_decided_by_the_rule_expected() {
+    let wrong: Vec<String> = cases()
+        .iter()
+        .filter(|(_, story, rule)| story.rule() != *rule)
+        .map(|(what, story, rule)| format!("{what}: {} instead of {rule}: {:?}", story.rule(), story.verdict().reasons))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_is_hit_and_known() {
+    let hit: std::collections::BTreeSet<&str> = cases().iter().map(|(_, _, rule)| *rule).collect();
+    let known: std::collections::BTreeSet<&str> = rule_table().iter().map(|rule| rule.id).collect();
+    assert_eq!(known.len(), rule_table().len(), "an id is used twice");
+    assert_eq!(hit, known);
+}
+
+#[test]
+fn rules_keep_the_meaning_of_status_strength_and_weight() {
+    for rule in rule_table() {
+        assert!((0.0..=1.0).contains(&rule.confidence) && (0.0..=1.0).contains(&rule.weight), "{}", rule.id);
+        assert_eq!(rule.mechanism.is_some(), rule.status == Status::Blocked, "{}", rule.id);
+        if rule.status == Status::Blocked {
+            assert!(rule.strength != Strength::Weak && rule.weight > 0.0, "{}", rule.id);
+        }
+        if rule.status == Status::Inconclusive {
+            assert_eq!((rule.confidence, rule.weight, rule.strength), (0.0, 0.0, Strength::Weak), "{}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn no_reason_is_empty_or_carries_control_characters() {
+    for (what, story, _) in cases() {
+        let reasons = story.verdict().reasons;
+        assert!(!reasons.is_empty(), "{what}");
+        for reason in reasons {
+            assert!(!reason.is_empty() && !reason.contains("  ") && reason.ends_with(['.', '”']), "{what}: {reason}");
+            assert!(!reason.chars().any(char::is_control), "{what}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn the_usual_case_reads_like_an_explanation() {
+    let verdict = here(At::Tls(Failure::GenericTimeout)).verdict();
+    assert_eq!(verdict.mechanism, Some(Mechanism::TlsTimeout));
+    assert_eq!((verdict.confidence, verdict.weight), (0.9, 0.9));
+    assert_eq!(
+        verdict.reasons,
+        [
+            "185.15.0.1:443 accepted the connection, but after the encrypted greeting that names fergana.media nothing came back for 10.0 s.",
+            "The control berlin got an answer from the site (status 200) at 2026-11-24T20:00:05.000Z.",
+            "1 of 1 foreign canaries answered.",
+        ]
+    );
+    let control = verdict.control.unwrap();
+    assert_eq!((control.id.as_str(), control.status), ("berlin", Status::Accessible));
+}
+
+#[test]
+fn a_lying_resolver_reads_like_an_explanation() {
+    let verdict = own_fails(Failure::DnsNxdomain).verdict();
+    assert_eq!(
+        verdict.reasons,
+        [
+            "The name server of this network (system) answered that fergana.media does not exist.",
+            "Cloudflare's encrypted resolver gave 1 address (185.15.0.1).",
+            "At 185.15.0.1:443, which only the reference gave, fergana.media proved itself with a valid certificate.",
+        ]
+    );
+}
+
+#[test]
+fn what_misbehaves_beside_an_authentic_answer_is_told() {
+    let story = site().resolver_fails("udp://9.9.9.9:53", Failure::DnsNxdomain);
+    let reasons = story.at(EDGE, At::Tls(Failure::GenericTimeout)).at(SITE, At::Page(page(200))).verdict().reasons;
+    assert!(reasons.iter().any(|reason| reason.contains("udp://9.9.9.9:53 answered that")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("1 of the 2 addresses")), "{reasons:?}");
+}
+
+#[test]
+fn disagreeing_controls_count_less() {
+    let story = here(At::Tls(Failure::ConnectionReset));
+    let (alone, divided) = (story.verdict(), story.clone().control_fails(Failure::GenericTimeout).verdict());
+    assert_eq!(divided.status, Status::Blocked);
+    assert!(divided.weight < alone.weight && divided.confidence < alone.confidence);
+    let broken = site().at(SITE, At::Tls(Failure::ConnectionReset)).control_sees(&page(503)).online().verdict();
+    assert!(broken.weight < alone.weight);
+}
+
+#[test]
+fn ranges_that_are_allowed_count_as_public() {
+    let story = site().at(SITE, At::Page(page(200)));
+    let lab = super::Knowledge::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    let country = "KZ".parse().unwrap();
+    let own = self::story(URL).own(&["10.1.1.1"]).reference(&["10.1.1.1"]);
+    let timeout = own.at("10.1.1.1", At::Tls(Failure::GenericTimeout)).control_works().online();
+    assert_eq!(super::judge(&timeout.evidence, &lab, country).mechanism, Some(Mechanism::TlsTimeout));
+    assert_eq!(super::judge(&story.evidence, &lab, country).status, Status::Accessible);
+}
+
+#[test]
+fn only_a_plain_authentic_success_needs_no_second_opinion() {
+    let needs = |story: Story| needs_second_opinion(&story.evidence.measurement);
+    assert!(!needs(site().at(SITE, At::Page(page(200)))));
+    assert!(!needs(clear().at(SITE, redirect(URL)).then(URL).own(&[SITE]).at(SITE, At::Page(page(200)))));
+    assert!(needs(clear().at(SITE, At::Page(page(200)))));
+    assert!(needs(site().at(SITE, At::Page(page(403)))));
+    assert!(needs(site().at(SITE, At::Tls(Failure::GenericTimeout))));
+    assert!(needs(own_fails(Failure::DnsNxdomain)));
+    assert!(needs(site().at(SITE, At::Cert(Chain::KnownCa))));
+    assert!(needs(story(URL)));
+}

@@ -1,0 +1,69 @@
+//! Canaries: stable unrelated sites that tell whether a vantage has a network at all.
+
+use futures_util::future::join_all;
+
+use super::outcome::last_failure;
+use super::{Prober, Target};
+use crate::config::CanaryConfig;
+use crate::model::{CanaryReport, CanaryResult, CanaryScope, Failure, Measurement, SiteId, Timestamp, Trigger};
+use crate::vantage::Vantage;
+
+/// The canaries that serve `vantage`: all foreign ones, and the domestic ones of its country.
+pub fn for_vantage(canaries: &[CanaryConfig], vantage: &Vantage) -> Vec<CanaryConfig> {
+    canaries.iter().filter(|canary| serves(canary, vantage.country())).cloned().collect()
+}
+
+fn serves(canary: &CanaryConfig, country: crate::model::CountryCode) -> bool {
+    canary.scope == CanaryScope::Foreign || canary.country.is_none_or(|of| of == country)
+}
+
+/// Asks all `canaries` at once, each by a plain measurement of its URL. `at` is when they were asked.
+pub async fn ask_canaries(prober: &Prober, vantage: &Vantage, canaries: &[CanaryConfig]) -> CanaryReport {
+    let at = Timestamp::now();
+    let results = join_all(canaries.iter().map(|canary| async {
+        let failure = match "canary".parse::<SiteId>() {
+            Ok(site) => {
+                let target = Target { site, url: canary.url.clone() };
+                failure(&prober.measure(&target, vantage, Trigger::Scheduled).await)
+            }
+            Err(error) => Some(Failure::Unknown(error.to_string())),
+        };
+        CanaryResult { url: canary.url.clone(), scope: canary.scope, failure }
+    }))
+    .await;
+    CanaryReport { at, results }
+}
+
+/// None when the canary answered: over authentic TLS with anything at all, in clear text with no server error.
+fn failure(measurement: &Measurement) -> Option<Failure> {
+    let answered = measurement.http.iter().any(|exchange| match exchange.status {
+        Some(_) if exchange.url.scheme() == "https" => measurement.is_authentic(exchange),
+        // A clear-text answer to an https canary is no sign of the canary itself.
+        Some(status) => measurement.url.scheme() == "http" && status < 500,
+        None => false,
+    });
+    if answered {
+        return None;
+    }
+    let tls = || measurement.tls.iter().find_map(|tls| tls.failure.clone());
+    Some(last_failure(measurement).or_else(tls).unwrap_or(Failure::HttpRequestFailed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domestic_canaries_serve_their_country() {
+        let canary = |scope, country: Option<&str>| CanaryConfig {
+            url: "https://canary.example/".parse().unwrap(),
+            scope,
+            country: country.map(|code| code.parse().unwrap()),
+        };
+        let kz = "KZ".parse().unwrap();
+        assert!(serves(&canary(CanaryScope::Foreign, Some("RU")), kz));
+        assert!(serves(&canary(CanaryScope::Domestic, Some("KZ")), kz));
+        assert!(serves(&canary(CanaryScope::Domestic, None), kz));
+        assert!(!serves(&canary(CanaryScope::Domestic, Some("RU")), kz));
+    }
+}

@@ -1,0 +1,107 @@
+//! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET (DESIGN 3).
+
+mod attempt;
+mod family;
+mod gate;
+mod hop;
+mod plan;
+mod question;
+mod round;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use url::Url;
+
+use self::family::Ipv6Check;
+use self::gate::Gates;
+use self::round::Round;
+use super::dns::{Reference, ReferenceError};
+use super::roots::{Roots, RootsError};
+use crate::config::{Config, ProbeConfig};
+use crate::model::{Measurement, MeasurementId, SiteId, Timestamp, Trigger};
+use crate::vantage::Vantage;
+
+/// What is to be measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The site that the URL belongs to.
+    pub site: SiteId,
+    /// The URL; `http` or `https`.
+    pub url: Url,
+}
+
+/// Why a prober cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeSetupError {
+    /// The trusted roots cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// A control resolver cannot be used.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+/// Makes measurements. One serves all vantages and any number of measurements at once.
+pub struct Prober {
+    timeouts: ProbeConfig,
+    allow_private: Vec<IpNet>,
+    roots: Roots,
+    /// For encrypted resolvers: every check enforced.
+    tls: Arc<rustls::ClientConfig>,
+    reference: Option<Reference>,
+    ipv6: Ipv6Check,
+    gates: Gates,
+}
+
+impl Prober {
+    /// A prober with the bounds, roots and control resolvers of `config`. Opens no connection.
+    ///
+    /// # Errors
+    /// When an extra root cannot be read, or a control resolver is none.
+    pub fn new(config: &Config) -> Result<Self, ProbeSetupError> {
+        let roots = Roots::load(&config.tls.extra_roots)?;
+        let tls = roots.client_config()?;
+        let reference = match config.control.resolvers.as_slice() {
+            [] => None,
+            resolvers => Some(Reference::new(resolvers, tls.clone())?),
+        };
+        Ok(Self {
+            timeouts: config.probe.clone(),
+            allow_private: config.network.allow_private.clone(),
+            roots,
+            tls: Arc::new(tls),
+            reference,
+            ipv6: Ipv6Check::default(),
+            gates: Gates::default(),
+        })
+    }
+
+    /// The trusted roots, for other clients.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Measures `target` from `vantage`. Never fails: every failure is in the record. Takes at most the configured
+    /// time for a whole URL and a second; dropping the future ends everything at once.
+    pub async fn measure(&self, target: &Target, vantage: &Vantage, trigger: Trigger) -> Measurement {
+        let started_at = Timestamp::now();
+        let origin = Instant::now();
+        let seen = Round::new(self, vantage, origin).await.run(&target.url).await;
+        Measurement {
+            measurement_id: MeasurementId::new(),
+            site: target.site.clone(),
+            url: target.url.clone(),
+            vantage: vantage.id().clone(),
+            trigger,
+            started_at,
+            elapsed: origin.elapsed().into(),
+            dns: seen.dns,
+            tcp: seen.tcp,
+            tls: seen.tls,
+            http: seen.http,
+            quic: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! One measurement under way: everything that runs at once, driven from one place.
+//!
+//! All steps are futures of this one task. Dropping it ends them all; nothing is left running behind. Each step
+//! keeps to the measurement's deadline itself, so that what was pending then is recorded in its own layer.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::sleep_until;
+use url::Url;
+
+use super::attempt::{self, Attempt, Dial, Ready};
+use super::hop::Hop;
+use super::plan::AddressPlan;
+use super::{Prober, question};
+use crate::config::Role;
+use crate::model::{AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake};
+use crate::probe::address::is_bogon;
+use crate::probe::http;
+use crate::vantage::Vantage;
+
+/// Redirects followed at most.
+const MAX_REDIRECTS: u8 = 10;
+/// How long the reference and its addresses are still waited for once the site has answered by itself.
+const STRAGGLERS: Duration = Duration::from_millis(500);
+/// Time after the deadline at which everything is given up, should a step not keep to it.
+const HARD_STOP: Duration = Duration::from_secs(1);
+
+/// Something that happened in a hop.
+enum Event {
+    Own(usize, Vec<DnsExchange>),
+    Reference(usize, Vec<DnsExchange>),
+    Attempt(usize, Box<Attempt>),
+    Answer(usize, Box<HttpExchange>, Vec<u8>, bool),
+}
+
+/// What was seen, in the order of the layers.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) dns: Vec<DnsExchange>,
+    pub(super) tcp: Vec<TcpConnect>,
+    pub(super) tls: Vec<TlsHandshake>,
+    pub(super) http: Vec<HttpExchange>,
+}
+
+/// The measurement.
+pub(super) struct Round<'a> {
+    prober: &'a Prober,
+    vantage: &'a Vantage,
+    origin: Instant,
+    deadline: Instant,
+    ipv6: bool,
+    tasks: FuturesUnordered<BoxFuture<'a, Event>>,
+    hops: Vec<Hop>,
+    seen: Seen,
+    /// The last answer came by an own address over authentic TLS.
+    settled: bool,
+}
+
+impl<'a> Round<'a> {
+    pub(super) async fn new(prober: &'a Prober, vantage: &'a Vantage, origin: Instant) -> Self {
+        Self {
+            prober,
+            vantage,
+            origin,
+            deadline: origin + prober.timeouts.url_timeout,
+            ipv6: prober.ipv6.available(vantage).await,
+            tasks: FuturesUnordered::new(),
+            hops: Vec::new(),
+            seen: Seen::default(),
+            settled: false,
+        }
+    }
+
+    /// Measures `url` and whatever it redirects to.
+    pub(super) async fn run(mut self, url: &Url) -> Seen {
+        let mut visited = HashSet::new();
+        let mut next = Some(url.clone());
+        for index in 0..=MAX_REDIRECTS {
+            let Some(url) = next.take() else { break };
+            if Instant::now() >= self.deadline || !self.open(index, url.clone()) {
+                break;
+            }
+            visited.insert(without_fragment(url));
+            next = self.follow(usize::from(index)).await;
+            let again = next.as_ref().is_some_and(|url| visited.contains(&without_fragment(url.clone())));
+            if next.is_some() && (again || index == MAX_REDIRECTS) {
+                if let Some(last) = self.seen.http.last_mut() {
+                    last.failure.get_or_insert(Failure::HttpTooManyRedirects);
+                }
+                break;
+            }
+        }
+        self.drain().await;
+        self.finish()
+    }
+
+    /// Starts a hop: asks the name servers, or takes the address that the URL itself names.
+    fn open(&mut self, index: u8, url: Url) -> bool {
+        let (Some(host), Some(port)) = (attempt::host_of(&url), url.port_or_known_default()) else { return false };
+        let literal = attempt::literal(&host);
+        let mut hop = Hop {
+            index,
+            url,
+            host,
+            port,
+            plan: AddressPlan::new(self.prober.timeouts.max_addresses, self.ipv6),
+            bogons: Vec::new(),
+            own_questions: 0,
+            reference_asked: false,
+            reference_at: None,
+            in_flight: Vec::new(),
+            ready: Vec::new(),
+            spare_since: None,
+            carried: false,
+            answered: false,
+        };
+        let at = self.hops.len();
+        if literal.is_none() {
+            self.ask(at, &mut hop);
+        }
+        self.hops.push(hop);
+        if let Some(ip) = literal {
+            self.learn(at, &[ip], AddressOrigin::Own);
+        }
+        true
+    }
+
+    fn ask(&mut self, at: usize, hop: &mut Hop) {
+        let (prober, vantage, origin, deadline) = (self.prober, self.vantage, self.origin, self.deadline);
+        let (index, name) = (hop.index, hop.host.to_string());
+        for resolver in vantage.resolvers() {
+            for &query_type in QueryType::ALL {
+                hop.own_questions += 1;
+                let name = name.clone();
+                self.tasks.push(Box::pin(async move {
+                    let asked = question::Asked { hop: index, name: &name, query_type, origin, deadline };
+                    Event::Own(at, question::own(prober, vantage, resolver, &asked).await)
+                }));
+            }
+        }
+        // A control is asked for what it sees by itself.
+        if let Some(reference) = prober.reference.as_ref().filter(|_| vantage.role() == Role::Probe) {
+            hop.reference_asked = true;
+            self.tasks.push(Box::pin(async move {
+                let timeout = prober.timeouts.dns_timeout.min(deadline.saturating_duration_since(Instant::now()));
+                Event::Reference(at, reference.ask(index, &name, origin, timeout).await)
+            }));
+        }
+    }
+
+    /// Runs a hop until its request is answered or nothing is left that could carry one. Gives the redirect.
+    async fn follow(&mut self, at: usize) -> Option<Url> {
+        loop {
+            let now = Instant::now();
+            self.dial(at, now);
+            let hop = self.hops.get_mut(at)?;
+            if let Some(ready) = hop.choose(now).filter(|_| now < self.deadline) {
+                let url = hop.url.clone();
+                self.send(at, url, ready);
+            }
+            let hop = self.hops.get(at)?;
+            if hop.answered {
+                let index = hop.index;
+                return self.seen.http.last().filter(|answer| answer.hop == index)?.redirect.clone();
+            }
+            if (hop.is_idle() && !hop.carried) || now >= self.deadline + HARD_STOP {
+                return None;
+            }
+            let wake = hop.wake(now).unwrap_or(self.deadline + HARD_STOP);
+            tokio::select! {
+                event = self.tasks.next() => self.take(event?),
+                () = sleep_until(wake.into()) => {}
+            }
+        }
+    }
+
+    /// Lets what is still under way come to its own end. Once the site has answered by itself, only what is our
+    /// own is waited for.
+    async fn drain(&mut self) {
+        let patience = Instant::now() + STRAGGLERS;
+        let hard = self.deadline + HARD_STOP;
+        loop {
+            let now = Instant::now();
+            for at in 0..self.hops.len() {
+                self.dial(at, now);
+            }
+            let only_others = self.settled && !self.hops.iter().any(Hop::own_busy);
+            let until = if only_others { patience.min(hard) } else { hard };
+            if self.tasks.is_empty() || now >= until {
+                return;
+            }
+            tokio::select! {
+                Some(event) = self.tasks.next() => self.take(event),
+                () = sleep_until(until.into()) => {}
+            }
+        }
+    }
+
+    fn dial(&mut self, at: usize, now: Instant) {
+        let Some(hop) = self.hops.get_mut(at) else { return };
+        if now >= self.deadline {
+            return;
+        }
+        for ip in hop.plan.next(hop.progress(now)) {
+            hop.in_flight.push(ip);
+            let dial = Dial {
+                hop: hop.index,
+                address: SocketAddr::new(ip, hop.port),
+                host: hop.host.clone(),
+                tls: hop.url.scheme() == "https",
+                origin: self.origin,
+                deadline: self.deadline,
+            };
+            let (prober, vantage) = (self.prober, self.vantage);
+            self.tasks.push(Box::pin(async move {
+                Event::Attempt(at, Box::new(attempt::dial(prober, vantage, dial).await))
+            }));
+        }
+    }
+
+    fn send(&mut self, at: usize, url: Url, ready: Ready) {
+        let (index, origin, body_limit) = (at as u8, self.origin, self.prober.timeouts.body_limit);
+        let deadline = self.deadline.min(Instant::now() + self.prober.timeouts.http_timeout);
+        self.tasks.push(Box::pin(async move {
+            let Ready { address, stream, notes, h2, clean, permit } = ready;
+            let get = http::Get { hop: index, url: &url, address, h2, origin, deadline, body_limit };
+            let (exchange, body) = http::exchange(stream, &notes, &get).await;
+            drop(permit);
+            Event::Answer(at, Box::new(exchange), body, clean && url.scheme() == "https")
+        }));
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Own(at, exchanges) => {
+                if let Some(hop) = self.hops.get_mut(at) {
+                    hop.own_questions = hop.own_questions.saturating_sub(1);
+                }
+                self.learn(at, &question::addresses(&exchanges), AddressOrigin::Own);
+                self.seen.dns.extend(exchanges);
+            }
+            Event::Reference(at, exchanges) => {
+                if let Some(hop) = self.hops.get_mut(at) {
+                    hop.reference_asked = false;
+                    hop.reference_at = Some(Instant::now());
+                }
+                self.learn(at, &question::addresses(&exchanges), AddressOrigin::Control);
+                self.seen.dns.extend(exchanges);
+            }
+            Event::Attempt(at, attempt) => {
+                let Attempt { tcp, tls, ready } = *attempt;
+                if let Some(hop) = self.hops.get_mut(at) {
+                    hop.in_flight.retain(|ip| *ip != tcp.address.ip());
+                    hop.ready.extend(ready.filter(|_| !hop.carried));
+                }
+                self.seen.tcp.push(tcp);
+                self.seen.tls.extend(tls);
+            }
+            Event::Answer(at, exchange, body, authentic) => self.take_answer(at, *exchange, &body, authentic),
+        }
+    }
+
+    fn take_answer(&mut self, at: usize, mut exchange: HttpExchange, body: &[u8], authentic: bool) {
+        let looks_wrong =
+            !authentic || exchange.failure.is_some() || exchange.status.is_none_or(|status| status >= 400);
+        if let Some(record) = exchange.body.as_mut().filter(|_| looks_wrong) {
+            record.kept = http::keep(body);
+        }
+        if let Some(hop) = self.hops.get_mut(at) {
+            hop.answered = true;
+            let own = hop.plan.is_own(exchange.address.ip());
+            self.settled = authentic && own && exchange.failure.is_none();
+        }
+        self.seen.http.push(exchange);
+    }
+
+    /// Takes addresses into the hop's plan; what cannot be public is recorded and goes no further.
+    fn learn(&mut self, at: usize, addresses: &[IpAddr], origin: AddressOrigin) {
+        let Some(hop) = self.hops.get_mut(at) else { return };
+        for &ip in addresses {
+            if is_bogon(ip, &self.prober.allow_private) {
+                if origin == AddressOrigin::Own {
+                    hop.plan.refuse_own(ip);
+                }
+                if !hop.bogons.contains(&ip) && hop.bogons.len() < self.prober.timeouts.max_addresses {
+                    hop.bogons.push(ip);
+                    self.seen.tcp.push(attempt::bogon(hop.index, SocketAddr::new(ip, hop.port), self.origin));
+                }
+                continue;
+            }
+            match origin {
+                AddressOrigin::Own => hop.plan.add_own(ip),
+                AddressOrigin::Control => hop.plan.add_control(ip),
+            }
+        }
+    }
+
+    /// Whose an address is can be told only when all name servers have spoken.
+    fn finish(mut self) -> Seen {
+        let origin = |hop: u8, address: SocketAddr| match self.hops.get(usize::from(hop)) {
+            Some(hop) if !hop.plan.is_own(address.ip()) => AddressOrigin::Control,
+            _ => AddressOrigin::Own,
+        };
+        for tcp in &mut self.seen.tcp {
+            tcp.origin = origin(tcp.hop, tcp.address);
+        }
+        for tls in &mut self.seen.tls {
+            tls.origin = origin(tls.hop, tls.address);
+        }
+        for http in &mut self.seen.http {
+            http.origin = origin(http.hop, http.address);
+        }
+        self.seen.dns.sort_by_key(|exchange| (exchange.hop, exchange.role, exchange.started));
+        self.seen.tcp.sort_by_key(|tcp| (tcp.hop, tcp.started));
+        self.seen.tls.sort_by_key(|tls| (tls.hop, tls.started));
+        self.seen
+    }
+}
+
+fn without_fragment(mut url: Url) -> Url {
+    url.set_fragment(None);
+    url
+}

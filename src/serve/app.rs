@@ -1,0 +1,71 @@
+//! What the server needs of the daemon.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Board, Metrics};
+
+/// Asks the daemon to read its configuration again.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// Told when it is taken, or all that is wrong with it as text for people.
+    pub reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// How far the daemon has come. Ready when the store is open and the first round is scheduled, until it stops.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    store_open: AtomicBool,
+    round_scheduled: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The store is open.
+    pub fn store_opened(&self) {
+        self.store_open.store(true, Ordering::Release);
+    }
+
+    /// The first round is scheduled.
+    pub fn round_scheduled(&self) {
+        self.round_scheduled.store(true, Ordering::Release);
+    }
+
+    /// The daemon stops.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Why it is not ready; None when it is.
+    pub fn missing(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::Acquire) {
+            Some("the daemon is stopping")
+        } else if !self.store_open.load(Ordering::Acquire) {
+            Some("the store is not open yet")
+        } else if !self.round_scheduled.load(Ordering::Acquire) {
+            Some("the first round is not scheduled yet")
+        } else {
+            None
+        }
+    }
+}
+
+/// What the server needs of the daemon. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The present.
+    pub board: Arc<Board>,
+    /// The counts.
+    pub metrics: Arc<Metrics>,
+    /// How far the daemon has come.
+    pub ready: Arc<Readiness>,
+    /// Where reloads are asked for. A small bound suffices: when it is full, a reload is already due.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}

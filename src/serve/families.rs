@@ -1,0 +1,206 @@
+//! The metric table: every family that we count, with its unit, labels and meaning. `docs/metrics.md` is made from it.
+
+/// What kind of Prometheus metric a family is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; the name ends in `_total`.
+    Counter,
+    /// A present value.
+    Gauge,
+    /// Counts by upper bound.
+    Histogram,
+}
+
+impl Kind {
+    /// The word in a `# TYPE` line of the text format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Family {
+    /// Its name; base units, as Prometheus asks.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// The HELP text.
+    pub help: &'static str,
+    /// Upper bounds in seconds; empty unless a histogram.
+    pub buckets: &'static [f64],
+}
+
+/// A step is at best a local answer (1 ms) and at worst a whole URL given up on (30 s); the time-outs of 5 s and 10 s
+/// are bounds themselves, so that silence stands out: it falls into the bucket above them.
+const STEP_SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0];
+
+/// A round that begins a millisecond late is on time; one a whole interval late means an overloaded machine.
+const LAG_SECONDS: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// One SQLite transaction takes well under a millisecond; seconds mean a failing disk.
+const WRITE_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind: Kind::Gauge, labels, help, buckets: &[] }
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, labels, help, buckets: &[] }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    buckets: &'static [f64],
+) -> Family {
+    Family { name, kind: Kind::Histogram, labels, help, buckets }
+}
+
+/// Which build runs.
+pub const BUILD_INFO: Family =
+    gauge("blockspan_build_info", &["version", "os", "arch"], "Always 1; the labels say which build runs.");
+
+/// Where each series stands.
+pub const SITE_STATUS: Family = gauge(
+    "blockspan_site_status",
+    &["site", "url", "vantage", "status"],
+    "1 for the status that the sequential test holds now, 0 for the five others.",
+);
+
+/// Since when a series is blocked.
+pub const BLOCKED_SINCE: Family = gauge(
+    "blockspan_blocked_since_timestamp_seconds",
+    &["site", "url", "vantage", "mechanism"],
+    "Latest bound of the start of the open blocked span, Unix time; present only while blocked.",
+);
+
+/// Spans opened.
+pub const SPANS: Family = counter(
+    "blockspan_spans_total",
+    &["vantage", "status"],
+    "Spans opened since the process started, by the status of the span.",
+);
+
+/// Measurements made.
+pub const MEASUREMENTS: Family = counter(
+    "blockspan_measurements_total",
+    &["vantage", "status"],
+    "Measurements judged since the process started, by the verdict on the single measurement.",
+);
+
+/// Failures of single steps.
+pub const LAYER_FAILURES: Family = counter(
+    "blockspan_layer_failures_total",
+    &["vantage", "layer", "failure"],
+    "Failed steps by layer and OONI failure string; only the vantage's own resolvers count for dns.",
+);
+
+/// Time of single steps.
+pub const LAYER_DURATION: Family = histogram(
+    "blockspan_layer_duration_seconds",
+    &["vantage", "layer"],
+    "Time that one step of a measurement took, failed ones included.",
+    STEP_SECONDS,
+);
+
+/// Whether vantages have a network.
+pub const VANTAGE_UP: Family = gauge(
+    "blockspan_vantage_up",
+    &["vantage"],
+    "1 when the vantage has a network by its canaries, 0 when it has not or is not yet known.",
+);
+
+/// Whether controls answer.
+pub const CONTROL_UP: Family = gauge(
+    "blockspan_control_up",
+    &["control"],
+    "1 when the control could be used when last asked, 0 when it could not or was not yet asked.",
+);
+
+/// How late rounds begin.
+pub const SCHEDULE_LAG: Family = histogram(
+    "blockspan_schedule_lag_seconds",
+    &[],
+    "Time between the instant that a probe was due and the instant that it began.",
+    LAG_SECONDS,
+);
+
+/// Probes under way.
+pub const IN_FLIGHT: Family = gauge("blockspan_probes_in_flight", &[], "Probes under way now.");
+
+/// Time of store transactions.
+pub const STORE_WRITE: Family = histogram(
+    "blockspan_store_write_duration_seconds",
+    &[],
+    "Time that one write transaction of the store took, commit included.",
+    WRITE_SECONDS,
+);
+
+/// Size of the store.
+pub const STORE_BYTES: Family =
+    gauge("blockspan_store_bytes", &[], "Size of the store on disk, the write-ahead log included.");
+
+/// Whether the last reload was good.
+pub const RELOAD_SUCCESSFUL: Family = gauge(
+    "blockspan_config_last_reload_successful",
+    &[],
+    "1 when the configuration was good when last read, 0 when it was refused and the one before is kept.",
+);
+
+/// When the configuration was last taken.
+pub const RELOAD_TIMESTAMP: Family = gauge(
+    "blockspan_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When a configuration was last read and taken, Unix time.",
+);
+
+/// Every family of ours, in the order of the documentation. Process metrics come beside them.
+pub const ALL: &[Family] = &[
+    BUILD_INFO,
+    SITE_STATUS,
+    BLOCKED_SINCE,
+    SPANS,
+    MEASUREMENTS,
+    LAYER_FAILURES,
+    LAYER_DURATION,
+    VANTAGE_UP,
+    CONTROL_UP,
+    SCHEDULE_LAG,
+    IN_FLIGHT,
+    STORE_WRITE,
+    STORE_BYTES,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIMESTAMP,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        for family in ALL {
+            assert!(family.name.starts_with("blockspan_"), "{}", family.name);
+            assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
+            assert_eq!(!family.buckets.is_empty(), family.kind == Kind::Histogram, "{}", family.name);
+            assert!(family.help.ends_with('.') && family.help.len() < 120, "{}", family.help);
+            assert!(family.buckets.windows(2).all(|pair| pair[0] < pair[1]), "{}", family.name);
+            if family.kind == Kind::Histogram {
+                assert!(family.name.ends_with("_seconds"), "{}", family.name);
+            }
+        }
+        let mut names: Vec<_> = ALL.iter().map(|family| family.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

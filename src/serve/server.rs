@@ -1,0 +1,123 @@
+//! Connections: how many, how long, and how they end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::app::App;
+use super::guard::Hosts;
+use super::routes;
+
+/// How much one server bears.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections at once; the next ones wait in the kernel's queue. HTTP/1.1 carries one request at a time on
+    /// each, so this bounds the requests too.
+    pub(super) connections: usize,
+    /// Longest wait for a request's head, and longest idle time between two requests.
+    pub(super) head: Duration,
+    /// Longest life of a connection; a client that never reads its answer is cut off by it.
+    pub(super) connection: Duration,
+    /// Time that open connections get to finish when the server stops.
+    pub(super) grace: Duration,
+}
+
+impl Limits {
+    const DEFAULT: Self = Self {
+        connections: 64,
+        head: Duration::from_secs(10),
+        connection: Duration::from_secs(120),
+        grace: Duration::from_secs(3),
+    };
+}
+
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
+/// Fields of a request's head.
+const MAX_FIELDS: usize = 64;
+/// Wait after the system refused a connection (no file descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `shutdown`, then lets open requests finish for at most three seconds.
+///
+/// # Errors
+///
+/// When the listener has no local address. A connection that cannot be accepted is logged and does not end the server.
+pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> io::Result<()> {
+    serve_within(Limits::DEFAULT, listener, app, shutdown).await
+}
+
+pub(super) async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    app: App,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let router = routes::router(app, Hosts::of(listener.local_addr()?));
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    while let Some(stream) = shutdown.run_until_cancelled(accept(&listener)).await {
+        // The semaphore is never closed, so only the shutdown ends this wait.
+        let permit = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await;
+        let Some(Ok(permit)) = permit else { break };
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        connections.spawn(async move {
+            converse(limits, stream, router, shutdown).await;
+            drop(permit);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let all_done = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, all_done).await.is_err() {
+        tracing::debug!(open = connections.len(), "clients did not finish in time and are cut off");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection from its first to its last request.
+async fn converse(limits: Limits, stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = tokio::time::sleep(limits.connection) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(limits.grace, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

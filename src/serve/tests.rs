@@ -1,0 +1,301 @@
+//! Requests and connections, over the router and over real sockets.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::fixtures::{at, place, series, site, state};
+use super::server::{Limits, serve_within};
+use super::{App, Board, Hosts, Metrics, Readiness, ReloadRequest, router};
+use crate::model::{Bracket, Mechanism, Report, Status};
+
+const EVIL: &str = "<script>alert(1)</script>\u{1b}[31m\u{202e}&\"'";
+
+fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
+    let (reload, requests) = mpsc::channel(1);
+    let mut fergana = site("fergana", &["https://fergana.media/", "https://fergana.agency/"]);
+    fergana.name = format!("Fergana {EVIL}");
+    fergana.reported.push(Report {
+        status: Status::Blocked,
+        url: None,
+        vantage: None,
+        from: Bracket { earliest: Some(at("2014-08-01T00:00:00Z")), latest: Some(at("2014-08-31T23:59:59.999Z")) },
+        to: None,
+        as_of: Some(at("2016-04-01T00:00:00Z")),
+        citation: format!("A briefing paper {EVIL}"),
+        note: Some("read twice".to_owned()),
+    });
+    let board = Board::new(vec![fergana], vec![place("almaty-kt", "KZ")]);
+    let key = series("fergana", "https://fergana.media/", "almaty-kt");
+    board.set_state(key.clone(), state(&key, Status::Blocked, Some(Mechanism::TlsTimeout), &format!("Title {EVIL}")));
+    let metrics = Metrics::new().unwrap();
+    metrics.expect(std::slice::from_ref(&key), std::slice::from_ref(&key.vantage), &[]);
+    let app = App { board: Arc::new(board), metrics: Arc::new(metrics), ready: Arc::new(Readiness::new()), reload };
+    (app, requests)
+}
+
+async fn ask(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    let service = TowerToHyperService::new(router(app.clone(), Hosts::Loopback));
+    let (head, body) = service.call(request).await.unwrap().into_parts();
+    let body: Bytes = body.collect().await.unwrap().to_bytes();
+    (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn request(method: Method, path: &str) -> Request<Body> {
+    Request::builder().method(method).uri(path).header("host", "127.0.0.1:9645").body(Body::empty()).unwrap()
+}
+
+async fn get(app: &App, path: &str) -> (StatusCode, HeaderMap, String) {
+    ask(app, request(Method::GET, path)).await
+}
+
+#[tokio::test]
+async fn the_page_tells_the_state_and_its_reasons() {
+    let (app, _requests) = app();
+    let (status, headers, page) = get(&app, "/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    for words in [
+        "Began between 2026-11-24 20:00:01 and 20:01:02 UTC.",
+        Mechanism::TlsTimeout.in_words(),
+        "tls.timeout",
+        "Seen in 7 measurements, 99.99 % sure",
+        "not yet measured",
+        "https://fergana.agency/",
+        "began in August 2014, no end stated; as of April 2016",
+        "read twice",
+        "Watched for KZ",
+        env!("CARGO_PKG_VERSION"),
+    ] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    assert!(!page.contains("role=\"alert\""));
+}
+
+#[tokio::test]
+async fn hostile_text_is_harmless_on_the_page() {
+    let (app, _requests) = app();
+    app.board.set_config_error(Some(format!("blockspan.toml:3:1\n  {EVIL}\n  ^ expected a number")));
+    let (_, _, page) = get(&app, "/").await;
+    assert!(!page.contains("<script"), "{page}");
+    assert!(page.matches("&#60;script&#62;alert(1)&#60;/script&#62;[31m&#38;").count() >= 4, "{page}");
+    assert!(!page.chars().any(|c| c == '\u{1b}' || c == '\u{202e}'));
+    assert!(page.contains("role=\"alert\"") && page.contains("  ^ expected a number\n"));
+}
+
+#[tokio::test]
+async fn the_page_is_shut_in() {
+    let (app, _requests) = app();
+    let (_, headers, page) = get(&app, "/").await;
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with(&format!("default-src 'none'; style-src 'sha256-{hash}';")), "{policy}");
+    for outside in ["src=", "@import", "url(", "style=\"", "<script", "href=\"http"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for path in ["/", "/metrics", "/nothing"] {
+        let (_, headers, _) = get(&app, path).await;
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["referrer-policy"], "no-referrer");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(headers.contains_key("content-security-policy"));
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_text_of_the_right_version() {
+    let (app, _requests) = app();
+    let (status, headers, text) = get(&app, "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text.contains("blockspan_build_info{") && text.ends_with('\n'));
+}
+
+#[tokio::test]
+async fn ready_tells_what_is_missing() {
+    let (app, _requests) = app();
+    assert_eq!(get(&app, "/-/healthy").await.0, StatusCode::OK);
+    let (status, _, text) = get(&app, "/-/ready").await;
+    assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Not ready: the store is not open yet.\n"));
+    app.ready.store_opened();
+    assert!(get(&app, "/-/ready").await.2.contains("first round"));
+    app.ready.round_scheduled();
+    assert_eq!(get(&app, "/-/ready").await.0, StatusCode::OK);
+    app.ready.stopping();
+    assert_eq!(get(&app, "/-/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(&app, "/-/healthy").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn paths_and_methods_that_do_not_exist_are_told_plainly() {
+    let (app, _requests) = app();
+    for path in ["/nothing", "/-/", "/api/v1/sites", "/../etc/passwd", "/metrics/"] {
+        let (status, headers, text) = get(&app, path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
+        assert!(text.contains("/metrics"));
+    }
+    for (method, path, allowed) in [
+        (Method::GET, "/-/reload", "POST"),
+        (Method::POST, "/", "GET,HEAD"),
+        (Method::DELETE, "/metrics", "GET,HEAD"),
+        (Method::PUT, "/-/ready", "GET,HEAD"),
+    ] {
+        let (status, headers, text) = ask(&app, request(method, path)).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(headers["allow"], allowed, "{path}");
+        assert!(!text.is_empty());
+    }
+    let (status, _, text) = ask(&app, request(Method::HEAD, "/-/healthy")).await;
+    assert_eq!((status, text.as_str()), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
+async fn other_hosts_are_refused() {
+    let (app, _requests) = app();
+    for path in ["/", "/metrics", "/-/ready", "/nothing"] {
+        let mut foreign = request(Method::GET, path);
+        foreign.headers_mut().insert("host", "rebound.example:9645".parse().unwrap());
+        let (status, headers, text) = ask(&app, foreign).await;
+        assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+        assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
+        assert!(!text.contains("fergana"));
+    }
+}
+
+/// Answers reloads in order.
+fn daemon(mut requests: mpsc::Receiver<ReloadRequest>, answers: Vec<Result<(), String>>) {
+    tokio::spawn(async move {
+        for answer in answers {
+            requests.recv().await.unwrap().reply.send(answer).unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_reload_is_asked_for_and_its_outcome_told() {
+    let (app, requests) = app();
+    daemon(requests, vec![Ok(()), Err("blockspan.toml:3:1: expected a duration".to_owned())]);
+    assert_eq!(ask(&app, request(Method::POST, "/-/reload")).await.0, StatusCode::OK);
+    let (status, _, text) = ask(&app, request(Method::POST, "/-/reload")).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(text.contains("stays in use") && text.contains("blockspan.toml:3:1: expected a duration"), "{text}");
+    tokio::task::yield_now().await;
+    assert_eq!(ask(&app, request(Method::POST, "/-/reload")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_reload_that_must_not_reach_the_daemon_does_not() {
+    let (app, mut requests) = app();
+    let mut foreign = request(Method::POST, "/-/reload");
+    foreign.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
+    assert_eq!(ask(&app, foreign).await.0, StatusCode::FORBIDDEN);
+    let mut long = request(Method::POST, "/-/reload");
+    *long.body_mut() = Body::from(vec![b'x'; 1025]);
+    assert_eq!(ask(&app, long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(ask(&app, request(Method::GET, "/-/reload")).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(requests.try_recv().is_err());
+    let (reply, _answer) = tokio::sync::oneshot::channel();
+    app.reload.try_send(ReloadRequest { reply }).unwrap();
+    let (status, _, text) = ask(&app, request(Method::POST, "/-/reload")).await;
+    assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Another reload is under way.\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_does_not_answer_does_not_hold_the_client() {
+    let (app, _requests) = app();
+    assert_eq!(ask(&app, request(Method::POST, "/-/reload")).await.0, StatusCode::GATEWAY_TIMEOUT);
+}
+
+const QUICK: Limits = Limits {
+    connections: 2,
+    head: Duration::from_millis(150),
+    connection: Duration::from_secs(5),
+    grace: Duration::from_millis(100),
+};
+
+struct Running {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    _requests: mpsc::Receiver<ReloadRequest>,
+}
+
+async fn run(limits: Limits) -> Running {
+    let (app, requests) = app();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let task = tokio::spawn(serve_within(limits, listener, app, stop.clone()));
+    Running { address, stop, task, _requests: requests }
+}
+
+async fn exchange(address: std::net::SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_real_listener_answers_and_stops() {
+    let running = run(QUICK).await;
+    let ask = |host: &str| format!("GET /-/healthy HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    assert!(exchange(running.address, &ask("localhost")).await.starts_with("HTTP/1.1 200 "));
+    assert!(exchange(running.address, &ask("rebound.example")).await.starts_with("HTTP/1.1 421 "));
+    assert!(exchange(running.address, "\u{16}\u{3}\u{1}nonsense\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    running.stop.cancel();
+    running.task.await.unwrap().unwrap();
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
+async fn slow_clients_do_not_hold_the_stop() {
+    let running = run(Limits { head: Duration::from_secs(60), ..QUICK }).await;
+    let mut half_asked = TcpStream::connect(running.address).await.unwrap();
+    half_asked.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
+    let mut waiting = TcpStream::connect(running.address).await.unwrap();
+    waiting.write_all(b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = Instant::now();
+    running.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(2), running.task).await.unwrap().unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn silent_clients_are_cut_off_and_make_room() {
+    let running = run(QUICK).await;
+    let mut silent = Vec::new();
+    for _ in 0..QUICK.connections {
+        silent.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    let began = Instant::now();
+    let ask = "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(exchange(running.address, ask).await.starts_with("HTTP/1.1 200 "));
+    assert!(began.elapsed() >= Duration::from_millis(100), "more connections than allowed were served at once");
+    running.stop.cancel();
+    running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn heads_are_bounded() {
+    let running = run(Limits { head: Duration::from_secs(5), ..QUICK }).await;
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    assert!(exchange(running.address, &long).await.starts_with("HTTP/1.1 431 "));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: 1\r\n".repeat(100));
+    assert!(exchange(running.address, &many).await.starts_with("HTTP/1.1 431 "));
+    running.stop.cancel();
+    running.task.await.unwrap().unwrap();
+}

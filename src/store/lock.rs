@@ -1,0 +1,87 @@
+//! One daemon at a time: a kernel lock on `<database>.lock`, which a crash releases.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// Holds the database for this process until dropped.
+///
+/// The file stays when the lock goes: were it removed, two openers could hold locks on two files of one name.
+#[derive(Debug)]
+pub(super) struct DaemonLock {
+    _file: File,
+}
+
+impl DaemonLock {
+    /// Takes the lock that belongs to the database at `path`.
+    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |error: &std::io::Error| StoreError::Location {
+            path: path.to_owned(),
+            problem: format!("its lock file {} cannot be used ({error})", lock_path(path).display()),
+            advice: "make its directory writable or name another file with --store",
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(lock_path(path))
+            .map_err(|error| unusable(&error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Held { path: path.to_owned(), pid: read_pid(&mut file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(unusable(&error)),
+        }
+        write_pid(&mut file).map_err(|error| unusable(&error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn write_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_holds_it_and_may_follow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let held = DaemonLock::take(&path).unwrap();
+        let refusal = DaemonLock::take(&path).unwrap_err();
+        assert_eq!(refusal, StoreError::Held { path: path.clone(), pid: Some(std::process::id()) });
+        assert!(refusal.to_string().contains("a.db") && refusal.to_string().contains("process"), "{refusal}");
+        drop(held);
+        DaemonLock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_longer_id_of_an_earlier_holder_leaves_no_digits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        std::fs::write(lock_path(&path), "99999999999999\n").unwrap();
+        let _held = DaemonLock::take(&path).unwrap();
+        let text = std::fs::read_to_string(lock_path(&path)).unwrap();
+        assert_eq!(text, format!("{}\n", std::process::id()));
+    }
+}

@@ -1,0 +1,96 @@
+//! Reading the record, beside a running daemon or without one.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params_from_iter};
+
+use super::intern::Interner;
+use super::measurements::Unwrapper;
+use super::schema::{self, MIGRATIONS};
+use super::{
+    MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, filter, measurements, series, spans,
+};
+use crate::model::{MeasurementId, Span};
+
+/// Reads the record. Needs no lock and hinders no daemon.
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+    names: RefCell<Interner>,
+    unwrapper: RefCell<Unwrapper>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Opens the database for reading only.
+    ///
+    /// # Errors
+    /// Nothing has been recorded yet, or the file is not ours, of another schema, or cannot be read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open_for_reading(path, MIGRATIONS)?;
+        let unwrapper = RefCell::new(Unwrapper::new(path)?);
+        Ok(Self { connection, path: path.to_owned(), names: RefCell::default(), unwrapper })
+    }
+
+    /// The spans that `filter` lets through, in order of their start, then by id. An unbounded start comes first.
+    pub fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, StoreError> {
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, "reading spans", &error);
+        let condition = filter::of_spans(filter);
+        let mut query = self
+            .connection
+            .prepare_cached(&format!("SELECT {} FROM span WHERE {}", spans::COLUMNS, condition.sql))
+            .map_err(sqlite)?;
+        let mut rows = query.query(params_from_iter(condition.values)).map_err(sqlite)?;
+        let mut names = self.names.borrow_mut();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            found.push(spans::read(row, &mut names).map_err(|problem| StoreError::Damaged {
+                path: self.path.clone(),
+                row: spans::name(row),
+                problem,
+            })?);
+        }
+        found.sort_by_key(|span: &Span| (span.start.earliest, span.start.latest, span.span_id));
+        Ok(found)
+    }
+
+    /// All series and where each one's test stands.
+    pub fn series(&self) -> Result<Restored, StoreError> {
+        series::read_all(&self.connection, &self.path)
+    }
+
+    /// Gives the measurements that `filter` lets through to `each`, in order of their beginning, until it breaks.
+    /// Holds a few of them in memory however many there are, and no transaction between two.
+    pub fn measurements(
+        &self,
+        filter: &MeasurementFilter,
+        each: &mut dyn FnMut(StoredMeasurement) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut order = measurements::InOrder::new(&self.connection, &self.path, filter)?;
+        while let Some(seq) = order.next()? {
+            // It may have been pruned since.
+            let Some(measurement) = self.unwrapper.borrow_mut().by_seq(&self.connection, seq)? else { continue };
+            if each(measurement).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One measurement, if it is kept.
+    pub fn measurement(&self, id: MeasurementId) -> Result<Option<StoredMeasurement>, StoreError> {
+        self.unwrapper.borrow_mut().by_id(&self.connection, id)
+    }
+
+    /// Bytes that the database takes on the disk, its write-ahead log included.
+    pub fn bytes(&self) -> u64 {
+        super::file_bytes(&self.path)
+    }
+}

@@ -1,0 +1,41 @@
+//! The series of the record and where each one's test stands.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row};
+
+use super::StoreError;
+use crate::detect::SeriesState;
+use crate::model::SeriesKey;
+
+/// All series in order of site, URL and vantage.
+pub(super) fn read_all(connection: &Connection, path: &Path) -> Result<Vec<(SeriesKey, SeriesState)>, StoreError> {
+    let sqlite = |error: rusqlite::Error| StoreError::sqlite(path, "reading the series", &error);
+    let mut query = connection
+        .prepare_cached("SELECT id, site, url, vantage, state FROM series ORDER BY site, url, vantage")
+        .map_err(sqlite)?;
+    let mut rows = query.query([]).map_err(sqlite)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(sqlite)? {
+        all.push(read(row).map_err(|problem| StoreError::Damaged {
+            path: path.to_owned(),
+            row: row.get::<_, i64>(0).map_or_else(|_| "a series".to_owned(), |id| format!("series {id}")),
+            problem,
+        })?);
+    }
+    Ok(all)
+}
+
+fn read(row: &Row<'_>) -> Result<(SeriesKey, SeriesState), String> {
+    let text = |column| {
+        let value = row.get_ref(column).map_err(|error| error.to_string())?;
+        value.as_str().map_err(|error| error.to_string())
+    };
+    let key = SeriesKey {
+        site: text(1)?.parse().map_err(|error: crate::model::InvalidId| error.to_string())?,
+        url: text(2)?.parse().map_err(|error: url::ParseError| error.to_string())?,
+        vantage: text(3)?.parse().map_err(|error: crate::model::InvalidId| error.to_string())?,
+    };
+    let state = serde_json::from_str(text(4)?).map_err(|error| error.to_string())?;
+    Ok((key, state))
+}

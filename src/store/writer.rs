@@ -1,0 +1,192 @@
+//! The writer thread: the only one that writes to the database.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::lock::DaemonLock;
+use super::prune::{self, Cursor, Slice};
+use super::write::Scribe;
+use super::{CommitHook, ProbeRecord, StoreError};
+use crate::model::Timestamp;
+
+/// Where an answer goes. The asker may have gone away; that is no concern of the writer.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the thread is asked to do, in order.
+#[derive(Debug)]
+pub(super) enum Command {
+    Record(Box<ProbeRecord>, Reply<()>),
+    Prune { older_than: Timestamp, from: Cursor, reply: Reply<Slice> },
+    Flush(Reply<()>),
+    Close(Reply<()>),
+}
+
+/// Records in one transaction at most.
+const BATCH: usize = 500;
+
+/// Time that a transaction gathers records at most; it ends sooner when none is waiting.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// The state of the thread. Fields are dropped in order: the connection closes before the lock goes.
+pub(super) struct Writer {
+    connection: Connection,
+    scribe: Scribe,
+    path: PathBuf,
+    on_commit: CommitHook,
+    _lock: DaemonLock,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        lock: DaemonLock,
+        path: &Path,
+        on_commit: CommitHook,
+    ) -> Result<Self, StoreError> {
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection, scribe: Scribe::new(path)?, path: path.to_owned(), on_commit, _lock: lock })
+    }
+
+    /// Serves commands until told to close or until nobody can send any.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        while let Some(command) = queue.blocking_recv() {
+            let mut command = Some(command);
+            while let Some(next) = command.take() {
+                match next {
+                    Command::Record(record, reply) => command = self.batch(*record, reply, &mut queue),
+                    Command::Prune { older_than, from, reply } => {
+                        let _ = reply.send(self.prune(older_than, from));
+                    }
+                    Command::Flush(reply) => {
+                        let _ = reply.send(self.checkpoint("PASSIVE"));
+                    }
+                    Command::Close(reply) => {
+                        queue.close();
+                        let result = self.finish();
+                        drop(self);
+                        let _ = reply.send(result);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes `first` and what waits behind it in one transaction, then answers them all. Returns the command
+    /// that ended the batch, if it was not a record.
+    fn batch(&mut self, first: ProbeRecord, reply: Reply<()>, queue: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        let started = Instant::now();
+        let mut replies = Vec::new();
+        let mut refused = Vec::new();
+        let mut other = None;
+        let mut next = Some((first, reply));
+        let written = self.in_transaction("recording", |connection, scribe| {
+            while let Some((record, reply)) = next.take() {
+                match write_one(connection, scribe, &record) {
+                    Ok(()) => replies.push(reply),
+                    Err(error) if concerns_one(&error) => refused.push((reply, error)),
+                    Err(error) => {
+                        replies.push(reply);
+                        return Err(error);
+                    }
+                }
+                if replies.len() + refused.len() >= BATCH || started.elapsed() >= GATHER {
+                    break;
+                }
+                match queue.try_recv() {
+                    Ok(Command::Record(record, reply)) => next = Some((*record, reply)),
+                    Ok(command) => other = Some(command),
+                    Err(_) => {}
+                }
+            }
+            Ok(())
+        });
+        for reply in replies {
+            let _ = reply.send(written.clone());
+        }
+        for (reply, error) in refused {
+            let _ = reply.send(Err(error));
+        }
+        other
+    }
+
+    fn prune(&mut self, older_than: Timestamp, from: Cursor) -> Result<Slice, StoreError> {
+        let path = self.path.clone();
+        let slice = self.in_transaction("pruning", |connection, _| {
+            prune::slice(connection, older_than, from).map_err(|e| StoreError::sqlite(&path, "pruning", &e))
+        })?;
+        // A dictionary that the scribe remembers may have gone.
+        self.scribe.forget();
+        Ok(slice)
+    }
+
+    /// Runs `work` in a transaction; on an error nothing of it stays, neither on disk nor in memory.
+    fn in_transaction<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection, &mut Scribe) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, doing, &error);
+        let result =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite).and_then(
+                |transaction| {
+                    let value = work(&transaction, &mut self.scribe)?;
+                    transaction.commit().map_err(sqlite)?;
+                    Ok(value)
+                },
+            );
+        match result {
+            Ok(_) => (self.on_commit)(started.elapsed()),
+            Err(_) => self.scribe.forget(),
+        }
+        result
+    }
+
+    fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
+        self.connection
+            .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+            .map_err(|e| StoreError::sqlite(&self.path, "moving the log into the database", &e))
+    }
+
+    /// The log goes into the database unless a reader is in the way; then it is safe where it is.
+    fn finish(&self) -> Result<(), StoreError> {
+        self.connection
+            .busy_timeout(Duration::from_millis(500))
+            .and_then(|()| self.connection.execute_batch("PRAGMA optimize"))
+            .map_err(|e| StoreError::sqlite(&self.path, "closing", &e))?;
+        self.checkpoint("TRUNCATE")
+    }
+}
+
+/// Writes one record so that, if it fails, nothing of it alone stays in the transaction.
+fn write_one(connection: &Connection, scribe: &mut Scribe, record: &ProbeRecord) -> Result<(), StoreError> {
+    let path = scribe.path().to_owned();
+    let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]).map(drop));
+    let sqlite = |error: rusqlite::Error| StoreError::sqlite(&path, "recording", &error);
+    run("SAVEPOINT record").map_err(sqlite)?;
+    match scribe.write(connection, record) {
+        Ok(()) => run("RELEASE record").map_err(sqlite),
+        Err(error) if concerns_one(&error) => {
+            scribe.forget();
+            run("ROLLBACK TO record").and_then(|()| run("RELEASE record")).map_err(sqlite)?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error lies in the record and not in the database: the others can be written.
+fn concerns_one(error: &StoreError) -> bool {
+    match error {
+        StoreError::Refused { .. } => true,
+        StoreError::Sqlite { code: Some(code), .. } => matches!(
+            rusqlite::ffi::Error::new(*code).code,
+            ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+        ),
+        _ => false,
+    }
+}
