@@ -56,6 +56,10 @@ pub struct Loaded {
 
 /// Reads the configuration whole. Every fault in every file is told at once; none is repaired silently.
 pub fn load(paths: &Paths) -> Result<Loaded, ConfigErrors> {
+    load_with_default(paths, Path::new(DEFAULT_CONFIG))
+}
+
+pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<Loaded, ConfigErrors> {
     let findings = Findings::default();
     let sites = match missing(&paths.targets) {
         true => {
@@ -66,8 +70,8 @@ pub fn load(paths: &Paths) -> Result<Loaded, ConfigErrors> {
     };
     let mut settings = match &paths.config {
         Some(path) => read_settings(path, &findings),
-        None if missing(Path::new(DEFAULT_CONFIG)) => Settings::default(),
-        None => read_settings(Path::new(DEFAULT_CONFIG), &findings),
+        None if missing(default_config) => Settings::default(),
+        None => read_settings(default_config, &findings),
     };
     apply(&paths.overrides, &mut settings, &findings);
     let (files, warnings) = findings.into_result()?;
@@ -80,7 +84,7 @@ fn missing(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn report_missing_targets(path: &Path, findings: &Findings) {
+pub(super) fn report_missing_targets(path: &Path, findings: &Findings) {
     findings.reading(path);
     let shown = clip(&path.to_string_lossy());
     let wrong = if path == Path::new(DEFAULT_TARGETS) {

@@ -38,14 +38,11 @@ impl ConfigErrors {
 fn draw(renderer: &Renderer, fault: &ConfigFault) -> String {
     let path = clip(&fault.file.to_string_lossy());
     let title = Level::ERROR.primary_title(fault.message.as_str());
-    let mut group = match (&fault.source, &fault.place) {
-        (Some(source), Some(place)) => {
-            let excerpt = Excerpt::around(source, place);
-            title.element(
-                excerpt
-                    .snippet(path)
-                    .annotation(AnnotationKind::Primary.span(excerpt.within(place)).label(non_empty(&fault.label))),
-            )
+    let excerpt = fault.source.as_ref().zip(fault.place.as_ref()).map(|(source, place)| Excerpt::around(source, place));
+    let mut group = match (&excerpt, &fault.place) {
+        (Some(excerpt), Some(place)) => {
+            let mark = AnnotationKind::Primary.span(excerpt.within(place)).label(non_empty(&fault.label));
+            title.element(excerpt.snippet(path).annotation(mark))
         }
         _ => title.element(Origin::path(path)),
     };
@@ -53,16 +50,15 @@ fn draw(renderer: &Renderer, fault: &ConfigFault) -> String {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     let mut groups = vec![group];
-    groups.extend(fault.also.as_ref().map(draw_also));
+    let first = fault.also.as_ref().map(|also| (also, Excerpt::around(&also.source, &also.place)));
+    groups.extend(first.as_ref().map(|(also, excerpt)| also_group(also, excerpt)));
     renderer.render(&groups)
 }
 
-fn draw_also(also: &Also) -> Group<'_> {
-    let excerpt = Excerpt::around(&also.source, &also.place);
+fn also_group<'a>(also: &'a Also, excerpt: &'a Excerpt) -> Group<'a> {
     let snippet = excerpt.snippet(clip(&also.file.to_string_lossy()));
-    Level::NOTE
-        .secondary_title(also.label.as_str())
-        .element(snippet.annotation(AnnotationKind::Primary.span(excerpt.within(&also.place))))
+    let mark = AnnotationKind::Primary.span(excerpt.within(&also.place));
+    Level::NOTE.secondary_title(also.label.as_str()).element(snippet.annotation(mark))
 }
 
 fn non_empty(label: &str) -> Option<&str> {
@@ -70,25 +66,33 @@ fn non_empty(label: &str) -> Option<&str> {
 }
 
 /// The lines that a place touches: the renderer need not see the whole file.
-struct Excerpt<'s> {
-    text: &'s str,
+struct Excerpt {
+    text: String,
     offset: usize,
     line: usize,
 }
 
-impl<'s> Excerpt<'s> {
-    fn around(source: &'s Source, place: &Place) -> Self {
+impl Excerpt {
+    fn around(source: &Source, place: &Place) -> Self {
         let text = source.text.as_str();
         let offset = text[..place.span.start].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[place.span.end..].find('\n').map_or(text.len(), |newline| place.span.end + newline);
-        Self { text: &text[offset..end], offset, line: place.line }
+        let text = text[offset..end].trim_end_matches('\r').chars().map(without_c1).collect();
+        Self { text, offset, line: place.line }
     }
 
-    fn snippet<A: Clone>(&self, path: String) -> Snippet<'s, A> {
-        Snippet::source(self.text).line_start(self.line).path(path)
+    fn snippet<A: Clone>(&self, path: String) -> Snippet<'_, A> {
+        Snippet::source(self.text.as_str()).line_start(self.line).path(path)
     }
 
     fn within(&self, place: &Place) -> Range<usize> {
-        place.span.start - self.offset..place.span.end - self.offset
+        let end = (place.span.end - self.offset).min(self.text.len());
+        (place.span.start - self.offset).min(end)..end
     }
+}
+
+/// annotate-snippets shows C0 and bidirectional controls as pictures but lets C1 (U+009B begins an escape sequence)
+/// through. The stand-in has the same two bytes, so that spans stay right.
+fn without_c1(c: char) -> char {
+    if matches!(c, '\u{80}'..='\u{9f}') { '\u{bf}' } else { c }
 }

@@ -55,8 +55,8 @@ impl Report {
     /// The claim as a span of source `reported`.
     pub fn to_span(&self, site: &SiteId) -> Span {
         let seed = format!(
-            "reported\n{site}\n{}\n{:?}\n{:?}\n{:?}\n{}",
-            self.status, self.url, self.from, self.to, self.citation
+            "reported\n{site}\n{}\n{:?}\n{:?}\n{:?}\n{:?}\n{}",
+            self.status, self.url, self.vantage, self.from, self.to, self.citation
         );
         let citation = match &self.note {
             Some(note) => format!("{} [{note}]", self.citation),

@@ -14,8 +14,6 @@ mod measure;
 mod outcome;
 mod roots;
 #[cfg(test)]
-mod testbed;
-#[cfg(test)]
 mod tests;
 mod tls;
 mod wire;

@@ -1,0 +1,7 @@
+//! Whole measurements against real sockets on loopback.
+
+mod bed;
+mod helper;
+mod hops;
+mod http;
+mod tls;
