@@ -3,6 +3,7 @@
 //! Our own exchanges rather than a stub resolver's, because a stub hides what we are here to see: it takes the
 //! first answer that fits and drops the rest. Only the reference (`Reference`) rests on hickory-resolver.
 
+mod connector;
 mod datagram;
 mod framed;
 mod https;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use hickory_resolver::TokioResolver;
+use hickory_resolver::Resolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::Name;
 
+use super::connector::Connector;
 use super::message::{self, Question, Reading};
 use super::{DnsQuery, record, secure};
 use crate::config::ResolverSpec;
@@ -32,8 +32,8 @@ const CACHE_ENTRIES: u64 = 1024;
 /// hickory's own deadline for one try. Callers give a shorter one for all of it.
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tries per question: a resolver closes idle connections, and the first question on such a one is lost.
-const ATTEMPTS: usize = 2;
+/// Further tries of a question: a resolver closes idle connections, and the first question on such a one is lost.
+const RETRIES: usize = 1;
 
 /// Why the reference cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,8 @@ struct Member {
     label: String,
     transport: DnsTransport,
     server: SocketAddr,
-    resolver: TokioResolver,
+    resolver: Resolver<Connector>,
+    connector: Connector,
 }
 
 impl Reference {
@@ -105,10 +106,11 @@ impl Member {
         connection.port = server.port();
         let config =
             ResolverConfig::from_name_servers(vec![NameServerConfig::new(server.ip(), true, vec![connection])]);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let connector = Connector::default();
+        let mut builder = Resolver::builder_with_config(config, connector.clone());
         let options = builder.options_mut();
         options.timeout = TRY_TIMEOUT;
-        options.attempts = ATTEMPTS;
+        options.attempts = RETRIES;
         options.use_hosts_file = ResolveHosts::Never;
         options.cache_size = CACHE_ENTRIES;
         options.positive_max_ttl = Some(MAX_TTL);
@@ -117,7 +119,7 @@ impl Member {
             .with_tls_config(tls)
             .build()
             .map_err(|error| ReferenceError::Unusable { resolver: spec.clone(), reason: error.to_string() })?;
-        Ok(Self { label: spec.to_string(), transport, server, resolver })
+        Ok(Self { label: spec.to_string(), transport, server, resolver, connector })
     }
 
     async fn ask(&self, query: &DnsQuery<'_>) -> DnsExchange {
@@ -153,7 +155,10 @@ impl Member {
     }
 
     fn note_error(&self, exchange: &mut DnsExchange, error: &NetError) {
-        exchange.failure = Some(failure(error));
+        exchange.failure = Some(match (error, self.connector.last_error()) {
+            (NetError::NoConnections, Some(cause)) => failure(&cause, self.transport),
+            _ => failure(error, self.transport),
+        });
         let rcode = match error {
             NetError::Dns(DnsError::NoRecordsFound(none)) => none.response_code,
             NetError::Dns(DnsError::ResponseCode(code)) => *code,
@@ -170,7 +175,7 @@ impl Member {
 }
 
 /// The failure that an error of hickory means. Its texts are never kept: they may hold addresses.
-fn failure(error: &NetError) -> Failure {
+fn failure(error: &NetError, transport: DnsTransport) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
             message::failure_of_rcode(u16::from(none.response_code)).unwrap_or(Failure::DnsNoAnswer)
@@ -186,6 +191,8 @@ fn failure(error: &NetError) -> Failure {
             Failure::DnsServerMisbehaving
         }
         NetError::Decode(_) | NetError::ParseInt(_) => Failure::HttpRequestFailed,
+        // A status that is not 2xx comes only as text, as does an answer of another media type.
+        NetError::Msg(_) if transport == DnsTransport::Doh => Failure::HttpRequestFailed,
         NetError::Busy | NetError::NoConnections => Failure::Unknown("no connection to the resolver".into()),
         _ => Failure::DnsServerMisbehaving,
     }

@@ -27,9 +27,9 @@ pub(super) async fn ask(vantage: &Vantage, servers: &NameServers, query: &DnsQue
     let mut exchanges = Vec::new();
     for server in resolv_conf::read(&servers.path, servers.port).await {
         let asked = udp::ask(vantage, server, &resolver, query).await;
-        let is_known = asked.iter().any(|exchange| {
-            matches!(exchange.failure, None | Some(Failure::DnsNxdomain | Failure::DnsNoAnswer))
-        });
+        let is_known = asked
+            .iter()
+            .any(|exchange| matches!(exchange.failure, None | Some(Failure::DnsNxdomain | Failure::DnsNoAnswer)));
         exchanges.extend(asked);
         if is_known {
             break;

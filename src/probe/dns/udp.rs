@@ -169,8 +169,8 @@ impl Flight {
                 self.error.get_or_insert((failure, latency));
             }
             Heard::Datagram { bytes, source, ip_ttl } => {
-                let from_asked = source
-                    .is_some_and(|source| source.ip() == self.server.ip() && source.port() == self.server.port());
+                let from_asked =
+                    source.is_some_and(|source| source.ip() == self.server.ip() && source.port() == self.server.port());
                 let reading = self.question.read(&bytes);
                 let arrival = record::Arrival { source, ip_ttl, latency, from_asked };
                 let answer = record::answer(&reading, arrival, &bytes);
