@@ -2,9 +2,10 @@
 
 use url::Url;
 
-use super::document::{Fields, Unique};
+use super::document::Fields;
 use super::fault::Wrong;
 use super::types::CanaryConfig;
+use super::unique::Unique;
 use super::url::web_url;
 use super::value::{country, one_of, parsed};
 use crate::model::{CanaryScope, CountryCode};

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::document::{Fields, Node, Unique};
+use super::document::{Fields, Node};
 use super::duration::{DAY, MINUTE, length};
 use super::fault::Wrong;
 use super::network::{beside, readable};
 use super::resolver::resolver;
 use super::types::{ControlConfig, HelperConfig, ResolverSpec};
+use super::unique::Unique;
 use super::url::web_url;
 use super::value::{id, parsed, raw_text, text};
 use crate::model::ControlId;

@@ -65,7 +65,7 @@ fn point(text: &str) -> Result<Bracket, Wrong> {
              or two of them as \"EARLIEST/LATEST\", `..` for unknown",
         )
     };
-    let numbers: Vec<Option<i16>> = text.split('-').map(|part| digits(part)).collect();
+    let numbers: Vec<Option<i16>> = text.split('-').map(digits).collect();
     let days = match (text.len(), numbers.as_slice()) {
         (4, [Some(year)]) => Date::new(*year, 1, 1).map(|first| (first, first.last_of_year())),
         (7, [Some(year), Some(month)]) => month_of(*year, *month).map(|first| (first, first.last_of_month())),

@@ -1,16 +1,18 @@
 //! Walking a TOML document with its places: keys are taken out of a table one by one, each fault is noted and the
 //! walk goes on, and what is left at the end of a table is unknown.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Also, Findings, Wrong, clip};
+use super::fault::{Findings, Wrong, clip};
 use super::source::Source;
 use super::suggest::nearest;
+
+/// The most entries of one array.
+const MOST_ENTRIES: usize = 10_000;
 
 /// A value with its place.
 pub(super) type Node<'d> = Spanned<DeValue<'d>>;
@@ -48,8 +50,14 @@ impl<'d> Doc<'d> {
         if errors.iter().any(|(_, message)| *message != DUPLICATE_KEY) {
             return None;
         }
-        let mut fields =
-            Fields { doc: self, title: String::new(), span: None, table: root.into_inner(), known: vec![] };
+        let mut fields = Fields {
+            doc: self,
+            path: String::new(),
+            title: String::new(),
+            span: None,
+            table: root.into_inner(),
+            known: vec![],
+        };
         let value = read(&mut fields);
         fields.finish();
         Some(value)
@@ -82,7 +90,9 @@ fn syntax(message: &str) -> Wrong {
 pub(super) struct Fields<'d> {
     /// The file it stands in.
     pub(super) doc: Doc<'d>,
-    /// How it is called in messages: `[probe]`; empty for the document itself.
+    /// Its keys from the document on: `site.reported`; empty for the document itself.
+    path: String,
+    /// How it is called in messages: `[probe]`, `[[site.reported]]`; empty for the document itself.
     title: String,
     /// Its header, or all of an inline table; None for the document itself and for a table that is not there.
     span: Option<Range<usize>>,
@@ -94,6 +104,10 @@ impl<'d> Fields<'d> {
     /// The place of the table's header.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone().unwrap_or(0..0)
+    }
+
+    fn path_to(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Node<'d>> {
@@ -159,6 +173,11 @@ impl<'d> Fields<'d> {
             self.wrong_type(key, &node, "an array in [ ]");
             return None;
         };
+        if let Some(extra) = array.get(MOST_ENTRIES) {
+            let wrong = Wrong::new(format!("`{key}` is too long")).expected(format!("at most {MOST_ENTRIES} entries"));
+            self.doc.fault(&extra.span(), wrong);
+            return None;
+        }
         let name = format!("an entry of `{key}`");
         Some(array.iter().filter_map(|entry| self.read_node(&name, entry, &read)).collect())
     }
@@ -177,7 +196,8 @@ impl<'d> Fields<'d> {
 
     /// A table of its own, `[key]`. An absent one is read as an empty one, so that it gives the defaults.
     pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Fields<'d>) -> T) -> T {
-        let title = format!("[{key}]");
+        let path = self.path_to(key);
+        let title = format!("[{path}]");
         let (span, table) = match self.take(key) {
             None => (None, DeTable::new()),
             Some(node) => {
@@ -191,7 +211,7 @@ impl<'d> Fields<'d> {
                 }
             }
         };
-        let mut fields = Fields { doc: self.doc, title, span, table, known: Vec::new() };
+        let mut fields = Fields { doc: self.doc, path, title, span, table, known: Vec::new() };
         let value = read(&mut fields);
         fields.finish();
         value
@@ -204,7 +224,8 @@ impl<'d> Fields<'d> {
         mut read: impl FnMut(&mut Fields<'d>) -> Option<T>,
     ) -> Option<Vec<T>> {
         let node = self.take(key)?;
-        let title = format!("[[{key}]]");
+        let path = self.path_to(key);
+        let title = format!("[[{path}]]");
         let DeValue::Array(array) = node.get_ref() else {
             self.wrong_type(key, &node, &format!("an array of tables: {title}"));
             return None;
@@ -215,8 +236,8 @@ impl<'d> Fields<'d> {
                 self.wrong_type(key, entry, &format!("a table: {title} or {{ … }}"));
                 continue;
             };
-            let (title, table) = (title.clone(), table.clone());
-            let mut fields = Fields { doc: self.doc, title, span: Some(entry.span()), table, known: Vec::new() };
+            let (path, title, table) = (path.clone(), title.clone(), table.clone());
+            let mut fields = Fields { doc: self.doc, path, title, span: Some(entry.span()), table, known: Vec::new() };
             values.extend(read(&mut fields));
             fields.finish();
         }
@@ -284,34 +305,4 @@ pub(super) fn wrong_type(node: &Node<'_>, expected: &str) -> Wrong {
         DeValue::Table(_) => "a table",
     };
     Wrong::new("has the wrong type").label(format!("this is {found}")).expected(expected)
-}
-
-/// Names that may be used once, with the place of their first use.
-pub(super) struct Unique {
-    what: &'static str,
-    first: HashMap<String, (Arc<Source>, Range<usize>)>,
-}
-
-impl Unique {
-    /// `what` is what the names name: "site id".
-    pub(super) fn new(what: &'static str) -> Self {
-        Self { what, first: HashMap::new() }
-    }
-
-    /// Claims a name; a second claim is a fault that shows the first one.
-    pub(super) fn claim(&mut self, doc: Doc<'_>, name: &str, span: &Range<usize>) -> bool {
-        if let Some((source, first)) = self.first.get(name) {
-            let wrong = Wrong::new(format!("{} `{}` is used twice", self.what, clip(name))).label("used again here");
-            let also = Also {
-                file: source.path.clone(),
-                place: source.place(first),
-                label: "first used here".to_owned(),
-                source: Arc::clone(source),
-            };
-            doc.findings.fault(doc.source, span, wrong, Some(also));
-            return false;
-        }
-        self.first.insert(name.to_owned(), (Arc::clone(doc.source), span.clone()));
-        true
-    }
 }

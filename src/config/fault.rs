@@ -1,12 +1,15 @@
 //! What is wrong with a configuration, all of it at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{self, Place, Source};
+
+/// Faults, and warnings, that are kept: nobody reads more.
+const MOST_KEPT: usize = 1000;
 
 /// One thing that is wrong. Displays as one line, `FILE:LINE:COLUMN: MESSAGE`; [`ConfigErrors::render`] draws it
 /// with the line it stands in.
@@ -52,8 +55,10 @@ impl fmt::Display for ConfigFault {
 /// All faults of a configuration, in order of file and place. Displays as plain text; [`ConfigErrors::render`] adds colour.
 #[derive(Debug)]
 pub struct ConfigErrors {
-    /// At least one.
+    /// At least one, at most a thousand.
     pub faults: Vec<ConfigFault>,
+    /// Faults beyond those, counted only.
+    pub beyond: usize,
     /// Every file that was read, good or bad: a watcher must see each of them mended.
     pub files: Vec<PathBuf>,
 }
@@ -95,6 +100,7 @@ impl Wrong {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     faults: RefCell<Vec<ConfigFault>>,
+    beyond: Cell<usize>,
     warnings: RefCell<Vec<String>>,
     files: RefCell<Vec<PathBuf>>,
 }
@@ -102,6 +108,9 @@ pub(super) struct Findings {
 impl Findings {
     /// Something is wrong at a place of a file.
     pub(super) fn fault(&self, source: &Arc<Source>, span: &Range<usize>, wrong: Wrong, also: Option<Also>) {
+        if self.full() {
+            return;
+        }
         self.faults.borrow_mut().push(ConfigFault {
             file: source.path.clone(),
             place: Some(source.place(span)),
@@ -115,6 +124,9 @@ impl Findings {
 
     /// A file as a whole is at fault.
     pub(super) fn file_fault(&self, path: &Path, wrong: Wrong) {
+        if self.full() {
+            return;
+        }
         self.faults.borrow_mut().push(ConfigFault {
             file: path.to_owned(),
             place: None,
@@ -126,8 +138,18 @@ impl Findings {
         });
     }
 
+    /// Whether there are faults enough; then one more is only counted.
+    fn full(&self) -> bool {
+        let full = self.faults.borrow().len() >= MOST_KEPT;
+        self.beyond.set(self.beyond.get() + usize::from(full));
+        full
+    }
+
     /// Something that works but is likely not meant.
     pub(super) fn warn(&self, source: &Source, span: &Range<usize>, message: impl fmt::Display) {
+        if self.warnings.borrow().len() >= MOST_KEPT {
+            return;
+        }
         let line = source.place(span).line;
         let path = clip(&source.path.to_string_lossy());
         self.warnings.borrow_mut().push(format!("{path}:{line}: {message}"));
@@ -153,7 +175,7 @@ impl Findings {
             }
         };
         match String::from_utf8(bytes) {
-            Ok(text) => Some(Arc::new(Source { path: path.to_owned(), text })),
+            Ok(text) => Some(Arc::new(Source::new(path.to_owned(), text))),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let line = error.as_bytes().iter().take(good).filter(|&&byte| byte == b'\n').count() + 1;
@@ -176,7 +198,7 @@ impl Findings {
             (file, fault.place.as_ref().map(|place| place.span.start))
         };
         faults.sort_by_key(rank);
-        Err(ConfigErrors { faults, files })
+        Err(ConfigErrors { faults, beyond: self.beyond.get(), files })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Citizen Lab test lists: `url,category_code,category_description,date_added,source,notes`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,24 +9,39 @@ use csv::StringRecord;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::document::{Doc, Unique};
-use super::fault::{Findings, Wrong};
+use super::document::Doc;
+use super::fault::{Findings, Wrong, clip};
 use super::source::Source;
 use super::targets::Owners;
+use super::unique::Unique;
 use super::url::web_url;
 use super::value::category;
 use crate::model::{CountryCode, Site, SiteId};
 
 /// The sites of all included lists: one per host.
-#[derive(Default)]
-pub(super) struct Lists {
+pub(super) struct Lists<'a> {
     pub(super) sites: Vec<Site>,
     by_host: HashMap<String, usize>,
+    urls: HashSet<Url>,
+    ids: &'a mut Unique,
+    owners: &'a Owners,
 }
 
-impl Lists {
+/// One good line.
+struct Entry {
+    url: Url,
+    category: Option<String>,
+    span: Range<usize>,
+}
+
+impl<'a> Lists<'a> {
+    /// `ids` and `owners` know the sites of `targets.toml` itself.
+    pub(super) fn new(ids: &'a mut Unique, owners: &'a Owners) -> Self {
+        Self { sites: Vec::new(), by_host: HashMap::new(), urls: HashSet::new(), ids, owners }
+    }
+
     /// Reads one list. URLs that a `[[site]]` has already are left to it, with a warning.
-    pub(super) fn read(&mut self, path: &Path, ids: &mut Unique, owners: &Owners, findings: &Findings) {
+    pub(super) fn read(&mut self, path: &Path, findings: &Findings) {
         let Some(source) = findings.read_text(path) else { return };
         let doc = Doc { source: &source, findings };
         let country = country_of(path);
@@ -44,44 +59,33 @@ impl Lists {
                 }
             }
             let start = record.position().map_or(0, |position| offset(position.byte()));
-            if let Some((url, category, span)) = columns.entry(doc, &record, start) {
-                self.add(doc, url, category, country, &span, ids, owners);
+            if let Some(entry) = columns.entry(doc, &record, start) {
+                self.add(doc, entry, country);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments)]
-    fn add(
-        &mut self,
-        doc: Doc<'_>,
-        url: Url,
-        category: Option<String>,
-        country: CountryCode,
-        span: &Range<usize>,
-        ids: &mut Unique,
-        owners: &Owners,
-    ) {
-        if let Some(owner) = owners.get(url.as_str()) {
-            doc.warn(span, format!("{url} is left out: site {owner} has it already"));
+    fn add(&mut self, doc: Doc<'_>, Entry { url, category, span }: Entry, country: CountryCode) {
+        if let Some(owner) = self.owners.get(url.as_str()) {
+            doc.warn(&span, format!("{url} is left out: site {owner} has it already"));
             return;
         }
-        let host = url.host_str().unwrap_or("");
-        if let Some(site) = self.by_host.get(host).and_then(|index| self.sites.get_mut(*index)) {
-            if site.urls.contains(&url) {
-                doc.warn(span, format!("{url} is left out: it was listed before"));
-            } else {
-                site.urls.push(url);
-            }
+        if !self.urls.insert(url.clone()) {
+            doc.warn(&span, format!("{url} is left out: it was listed before"));
             return;
         }
-        let Some(id) = site_id(host) else {
-            doc.fault(span, Wrong::new("this host cannot be made an id"));
+        let host = url.host_str().unwrap_or("").to_owned();
+        if let Some(site) = self.by_host.get(&host).and_then(|index| self.sites.get_mut(*index)) {
+            site.urls.push(url);
+            return;
+        }
+        let Some(id) = site_id(&host) else {
+            doc.fault(&span, Wrong::new("this host cannot be made an id"));
             return;
         };
-        if ids.claim(doc, id.as_str(), span) {
-            self.by_host.insert(host.to_owned(), self.sites.len());
-            let name = host.to_owned();
-            self.sites.push(Site { id, name, country, category, urls: vec![url], reported: Vec::new() });
+        if self.ids.claim(doc, id.as_str(), &span) {
+            self.by_host.insert(host.clone(), self.sites.len());
+            self.sites.push(Site { id, name: host, country, category, urls: vec![url], reported: Vec::new() });
         }
     }
 }
@@ -106,8 +110,8 @@ impl Columns {
         Some(Self { url, category: column("category_code"), count: headers.len() })
     }
 
-    /// URL and category of one line, and the place of the URL.
-    fn entry(&self, doc: Doc<'_>, record: &StringRecord, start: usize) -> Option<(Url, Option<String>, Range<usize>)> {
+    /// What one line says. Published lists hold URLs with fragments; those never reach a server and are dropped.
+    fn entry(&self, doc: Doc<'_>, record: &StringRecord, start: usize) -> Option<Entry> {
         let line = line_from(doc.source, start);
         if record.len() != self.count {
             let wrong = Wrong::new(format!("{} fields where the header has {}", record.len(), self.count))
@@ -124,13 +128,17 @@ impl Columns {
             doc.fault(&place(text), wrong);
         };
         let text = record.get(self.url).unwrap_or("").trim();
-        let url = web_url(text).map_err(|wrong| read("`url`", text, wrong));
+        let bare = text.split('#').next().unwrap_or("");
+        if bare.len() < text.len() {
+            doc.warn(&place(text), format!("`{}` is read without its fragment", clip(text)));
+        }
+        let url = web_url(bare).map_err(|wrong| read("`url`", text, wrong));
         let code = self.category.and_then(|column| record.get(column)).unwrap_or("").trim();
         let category = match code {
             "" => Ok(None),
             code => category(code).map(Some).map_err(|wrong| read("`category_code`", code, wrong)),
         };
-        Some((url.ok()?, category.ok()?, place(text)))
+        Some(Entry { url: url.ok()?, category: category.ok()?, span: place(text) })
     }
 }
 

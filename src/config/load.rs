@@ -121,7 +121,7 @@ fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
 fn override_with(option: &str, text: &str, findings: &Findings, set: impl FnOnce(&str, Doc<'_>) -> Result<(), Wrong>) {
     let line = format!("{option} {text}");
     let span = option.len() + 1..line.len();
-    let source = Arc::new(Source { path: PathBuf::from("command line"), text: line });
+    let source = Arc::new(Source::new(PathBuf::from("command line"), line));
     let doc = Doc { source: &source, findings };
     if let Err(mut wrong) = set(text, doc) {
         wrong.message = format!("`{option}` {}", wrong.message);

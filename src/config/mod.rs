@@ -26,6 +26,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unique;
 mod url;
 mod value;
 mod vantage;

@@ -5,14 +5,19 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::fault::{Also, ConfigErrors, ConfigFault, clip};
 use super::source::{Place, Source};
 
 /// A broken list of ten thousand lines is not worth ten thousand pictures.
 const DRAWN: usize = 100;
 
-/// Lines longer than this are cut around the marked text.
-const WIDTH: usize = 100;
+/// What the line number and `= help: ` take of a line.
+const MARGIN: usize = 14;
+
+/// Lines of a file longer than this are cut around the marked text; help is wrapped.
+const WIDTH: usize = 80;
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +31,7 @@ impl ConfigErrors {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
         let mut drawn: Vec<String> = self.faults.iter().take(DRAWN).map(|fault| draw(&renderer, fault)).collect();
-        match self.faults.len() {
+        match self.faults.len() + self.beyond {
             0 | 1 => {}
             all if all > DRAWN => drawn.push(format!("{all} faults in the configuration, of which {DRAWN} are shown")),
             all => drawn.push(format!("{all} faults in the configuration")),
@@ -47,7 +52,7 @@ fn draw(renderer: &Renderer, fault: &ConfigFault) -> String {
         _ => title.element(Origin::path(path)),
     };
     if let Some(help) = &fault.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(wrap(help)));
     }
     let mut groups = vec![group];
     let first = fault.also.as_ref().map(|also| (also, Excerpt::around(&also.source, &also.place)));
@@ -59,6 +64,25 @@ fn also_group<'a>(also: &'a Also, excerpt: &'a Excerpt) -> Group<'a> {
     let snippet = excerpt.snippet(clip(&also.file.to_string_lossy()));
     let mark = AnnotationKind::Primary.span(excerpt.within(&also.place));
     Level::NOTE.secondary_title(also.label.as_str()).element(snippet.annotation(mark))
+}
+
+/// Breaks a text at its blanks so that it fits beside the margin.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.width();
+        if column > 0 && column + 1 + width > WIDTH - MARGIN {
+            wrapped.push('\n');
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += width;
+    }
+    wrapped
 }
 
 fn non_empty(label: &str) -> Option<&str> {

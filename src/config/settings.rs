@@ -1,10 +1,11 @@
 //! `blockspan.toml`: how and from where. Every key has a default, and so has the file.
 
-use super::document::{Fields, Unique};
+use super::document::Fields;
 use super::types::{
     CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, TlsConfig,
     VantageConfig,
 };
+use super::unique::Unique;
 use super::{canary, control, detect, keep, network, probe, vantage};
 
 /// What `blockspan.toml` says.

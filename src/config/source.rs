@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The most that is read of one file: far above any real list, far below what could hurt.
-pub(super) const SIZE_LIMIT: u64 = 16 * 1024 * 1024;
+pub(super) const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A file as it was read.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// All of its text.
     pub(super) text: String,
+    /// Where each line begins, so that ten thousand faults are placed as quickly as one.
+    line_starts: Vec<usize>,
 }
 
 /// A stretch of a file.
@@ -29,14 +31,19 @@ pub struct Place {
 }
 
 impl Source {
+    pub(super) fn new(path: PathBuf, text: String) -> Self {
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { path, text, line_starts }
+    }
+
     /// Line and column of a span. A span that leaves the text or splits a character is drawn in.
     pub(super) fn place(&self, span: &Range<usize>) -> Place {
         let start = self.boundary(span.start);
         let end = self.boundary(span.end).max(start);
-        let before = self.text.get(..start).unwrap_or("");
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-        Place { line: before.matches('\n').count() + 1, column, span: start..end }
+        let line = self.line_starts.partition_point(|line_start| *line_start <= start);
+        let line_start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(line_start..start).unwrap_or("").chars().count() + 1;
+        Place { line, column, span: start..end }
     }
 
     fn boundary(&self, offset: usize) -> usize {
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn places_count_characters_and_never_leave_the_text() {
-        let source = Source { path: PathBuf::from("x"), text: "a\nüé = 1\n".to_owned() };
+        let source = Source::new(PathBuf::from("x"), "a\nüé = 1\n".to_owned());
         let place = source.place(&(4..6));
         assert_eq!((place.line, place.column), (2, 2));
         assert_eq!(source.place(&(3..4)).span, 2..4, "a split character is taken from its start");

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::document::{Doc, Fields, Unique};
+use super::document::{Doc, Fields};
 use super::fault::{Findings, Wrong};
 use super::include;
 use super::list::Lists;
 use super::report;
+use super::unique::Unique;
 use super::url::web_url;
 use super::value::{category, country, id, parsed, text};
 use crate::model::{CountryCode, Site, SiteId};
@@ -30,13 +31,13 @@ pub(super) fn read(path: &Path, findings: &Findings) -> Vec<Site> {
             );
             findings.file_fault(path, wrong);
         }
-        let mut lists = Lists::default();
+        let mut lists = Lists::new(&mut ids, &owners);
         for pattern in patterns.unwrap_or_default() {
             if pattern.value.is_empty() {
                 doc.warn(&pattern.span, "no file matches this `include`");
             }
             for file in &pattern.value {
-                lists.read(file, &mut ids, &owners, findings);
+                lists.read(file, findings);
             }
         }
         let mut sites = sites.unwrap_or_default();

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::document::{At, Fields, Unique};
+use super::document::{At, Fields};
 use super::fault::Wrong;
 use super::resolver::resolver;
 use super::types::{ControlConfig, ResolverSpec, Role, VantageConfig, Via};
+use super::unique::Unique;
 use super::value::{country, id, one_of, parsed, whole};
 use crate::model::{CountryCode, VantageId};
 
@@ -42,8 +43,8 @@ pub(super) fn read(root: &mut Fields<'_>, control: &ControlConfig, ids: &mut Uni
         && vantages.iter().all(|vantage| vantage.role == Role::Control)
     {
         let wrong = Wrong::new("no vantage measures: all of them are controls")
-            .label("`role = \"control\"`")
-            .help("add a [[vantage]] with `role = \"probe\"`, for example: id = \"local\"");
+            .label("a control, like every other")
+            .help("add one that measures, for example: [[vantage]] with `id = \"local\"`");
         root.doc.fault(first, wrong);
     }
     if headers.is_empty() { default() } else { vantages }

@@ -72,7 +72,7 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[network]\nallow_private = [«\"10.0.0.1\"]\n", "an entry of `allow_private` is not a range of addresses"),
         ("[control]\nresolvers = [«\"udp://192.0.2.1\"]\n", "an entry of `resolvers` is not encrypted"),
         ("[control]\nresolvers = [«\"https://dns.example/\"]\n", "an entry of `resolvers` is not a resolver"),
-        ("[control]\nhelpers = [«{ id = \"a\" }]\n", "[[helpers]] has no `url`"),
+        ("[control]\nhelpers = [«{ id = \"a\" }]\n", "[[control.helpers]] has no `url`"),
         ("[control]\nhelpers = [{ url = «\"ftp://a.example/\" }]\n", "`url` is not a usable URL"),
         ("[control]\nhelpers = [{ url = «\"http://[::1]/\" }]\n", "this helper's host cannot serve as its id"),
         (
@@ -171,8 +171,8 @@ fn every_fault_of_the_targets_is_told_with_its_place() {
             format!("include = [«\"none/*.csv\"]\n{SITE}"),
             "an entry of `include` names a directory that cannot be listed: there is no such file",
         ),
-        (format!("{SITE}«[[site.reported]]\nstatus = \"blocked\"\n"), "[[reported]] has no `citation`"),
-        (format!("{SITE}«[[site.reported]]\ncitation = \"x\"\n"), "[[reported]] has no `status`"),
+        (format!("{SITE}«[[site.reported]]\nstatus = \"blocked\"\n"), "[[site.reported]] has no `citation`"),
+        (format!("{SITE}«[[site.reported]]\ncitation = \"x\"\n"), "[[site.reported]] has no `status`"),
         (report("citation = «\"\"\nstatus = \"blocked\"\n"), "`citation` is empty"),
         (report("citation = \"x\"\nstatus = «\"blokced\"\n"), "`status` is not known: `blokced`"),
         (report("citation = \"x\"\nstatus = \"blocked\"\nfrom = «\"August 2014\"\n"), "`from` is not a date"),
@@ -190,7 +190,7 @@ fn every_fault_of_the_targets_is_told_with_its_place() {
         (report("citation = \"x\"\nstatus = \"blocked\"\nvantage = «\"a b\"\n"), "`vantage` is not a usable id"),
         (
             report("citation = \"x\"\nstatus = \"blocked\"\nnotes = 1\n").replace("notes", "«notes"),
-            "unknown key `notes` in [[reported]]",
+            "unknown key `notes` in [[site.reported]]",
         ),
     ] {
         check("targets.toml", &marked, message);
@@ -260,7 +260,8 @@ error: `id` is not a usable id
 2 | id = \"ä\"
   |      ^^^
   |
-  = help: expected 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`, beginning with a letter or digit
+  = help: expected 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`, beginning
+          with a letter or digit
 
 error: unknown key `categry` in [[site]]
  --> {path}:4:1
@@ -308,7 +309,7 @@ fn fragment() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn no_text_panics(targets in prop::collection::vec(fragment(), 0..12), config in prop::collection::vec(fragment(), 0..12)) {

@@ -56,6 +56,20 @@ fn what_a_site_has_already_is_left_to_it_and_said() {
 }
 
 #[test]
+fn a_fragment_is_dropped_and_said() {
+    let Loaded { config, warnings, .. } = desk("lists/kz.csv", "http://a.example/#!/,FILE,,,,\n").load().unwrap();
+    assert_eq!(config.sites[1].urls[0].as_str(), "http://a.example/");
+    assert!(warnings[0].ends_with("kz.csv:2: `http://a.example/#!/` is read without its fragment"), "{warnings:?}");
+}
+
+#[test]
+fn a_flood_of_faults_is_cut_and_counted() {
+    let errors = desk("lists/kz.csv", &"x,y\n".repeat(50_000)).load().unwrap_err();
+    assert_eq!((errors.faults.len(), errors.beyond), (1000, 49_000));
+    assert!(errors.to_string().ends_with("50000 faults in the configuration, of which 100 are shown"));
+}
+
+#[test]
 fn a_host_never_takes_the_id_of_a_site() {
     let targets = "include = [\"kz.csv\"]\n[[site]]\nid = \"a.example\"\nurls = [\"https://b.example/\"]\n";
     let desk = Desk::with(targets, "").file("kz.csv", format!("{HEADER}https://a.example/,NEWS,,,,\n"));
