@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("serve", &["model", "config", "detect"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve"]),
     ("cli", &["model", "config", "detect", "store", "export", "daemon", "demo"]),
-    ("demo", &["model", "config", "store", "export", "daemon", "cli"]),
+    ("demo", &["model", "config", "store", "daemon"]),
 ];
 
 /// Crates that a room must not use: the pure rooms touch no socket, no file, no clock.

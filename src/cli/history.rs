@@ -59,7 +59,7 @@ fn collect(
     };
     if choice.covers(SpanSource::Reported) {
         let sites = config.sites.iter().filter(|site| filter.sites.is_empty() || filter.sites.contains(&site.id));
-        spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| lets_through(filter, span)));
+        spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| filter.lets_through(span)));
     }
     spans.sort_by(|a, b| {
         let when = |span: &Span| span.start.earliest.or(span.start.latest);
@@ -68,19 +68,8 @@ fn collect(
     Ok(spans)
 }
 
-/// What the store does for its spans, for a reported one. A claim that names no vantage speaks of none in
-/// particular, so it is left out when one is asked for. A bound that is not stated may lie anywhere.
-fn lets_through(filter: &SpanFilter, span: &Span) -> bool {
-    let vantage = filter.vantages.is_empty() || span.vantage.as_ref().is_some_and(|id| filter.vantages.contains(id));
-    let status = filter.statuses.is_empty() || filter.statuses.contains(&span.status);
-    let end = span.end.as_ref().and_then(|end| end.latest);
-    let lasts = filter.since.is_none_or(|since| end.is_none_or(|end| end > since));
-    let began = span.start.earliest.or(span.start.latest);
-    let begins = filter.until.is_none_or(|until| began.is_none_or(|began| began < until));
-    vantage && status && lasts && begins
-}
-
-fn write(
+/// Writes the spans in one of the formats.
+pub(super) fn write(
     spans: &[Span],
     format: HistoryFormat,
     filter: &SpanFilter,

@@ -5,6 +5,7 @@ mod chart;
 mod check;
 mod complete;
 mod config_check;
+mod demo;
 mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -24,9 +25,9 @@ mod words;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use crate::config::Loaded;
 use args::{Cli, Command, ConfigCommand, GlobalArgs};
 use fault::{Exit, Fault};
-use rooms::Loaded;
 
 pub use text::printable;
 
@@ -61,7 +62,7 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man { dir } => complete::man(dir.as_deref()),
-        Command::Demo => rooms::demo(global).map(|()| Exit::Good),
+        Command::Demo => demo::run(global),
     }
 }
 

@@ -3,34 +3,33 @@
 //! Commands see the record through `Record`, so that they can be tested without a database.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::args::{GlobalArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{Config, StoreUrl};
+use crate::config::{self, Config, Loaded, Overrides, Paths, StoreUrl};
+use crate::daemon::{self, RunOptions};
 use crate::detect::SeriesState;
 use crate::model::{Evidence, SeriesKey, SiteId, Span, VantageId, Verdict};
-use crate::store::{MeasurementFilter, SpanFilter, StoredMeasurement};
+use crate::store::{MeasurementFilter, Reader, SpanFilter, StoredMeasurement};
 
-/// A configuration with what was noticed while reading it.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    /// Whole and checked.
-    pub(super) config: Config,
-    /// The files that it comes from.
-    pub(super) files: Vec<PathBuf>,
-    /// What is allowed but probably not meant.
-    pub(super) warnings: Vec<String>,
+/// The files that the command line names, and what it says over them.
+fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
+    Paths {
+        targets: global.targets.clone(),
+        config: global.config.clone(),
+        overrides: Overrides { store: global.store.clone(), listen: listen.map(str::to_owned) },
+    }
 }
 
 /// Reads targets and configuration.
 ///
 /// # Errors
 /// All faults of the files, laid out for a terminal (`colour`).
-pub(super) fn load(_global: &GlobalArgs, _listen: Option<&str>, _colour: bool) -> Result<Loaded, Fault> {
-    Err(Fault::failed("the configuration cannot be read", "this build has no configuration room"))
+pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> Result<Loaded, Fault> {
+    config::load(&paths(global, listen)).map_err(|faults| Fault::Config(faults.render(colour)))
 }
 
 /// What the commands read from the store.
@@ -47,6 +46,28 @@ pub(super) trait Record {
     ) -> Result<(), Fault>;
 }
 
+impl Record for Reader {
+    fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault> {
+        Self::spans(self, filter).map_err(unreadable)
+    }
+
+    fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {
+        Self::series(self).map_err(unreadable)
+    }
+
+    fn measurements(
+        &self,
+        filter: &MeasurementFilter,
+        each: &mut dyn FnMut(StoredMeasurement) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
+        Self::measurements(self, filter, each).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: crate::store::StoreError) -> Fault {
+    Fault::failed("the record cannot be read", error)
+}
+
 /// Opens the record for reading; None when there is no database yet.
 ///
 /// # Errors
@@ -56,35 +77,38 @@ pub(super) fn open_record(url: &StoreUrl) -> Result<Option<Box<dyn Record>>, Fau
     if !path.exists() {
         return Ok(None);
     }
-    Err(Fault::failed(format!("`{}` cannot be read", path.display()), "this build has no store room"))
+    Ok(Some(Box::new(Reader::open(path).map_err(unreadable)?)))
 }
 
 /// Measures each target from each vantage once, all controls and canaries included, and judges it. `report` gets
 /// each result as it is there. Nothing is stored.
 ///
 /// # Errors
-/// Measuring could not begin (no runtime, no TLS roots). A site that fails is a result, not an error.
+/// Measuring could not begin (no TLS roots). A site that fails is a result, not an error.
 pub(super) async fn measure(
-    _config: &Config,
-    _targets: &[(SiteId, Url)],
-    _vantages: &[VantageId],
-    _report: &mut (dyn FnMut(Evidence, Verdict) + Send),
+    config: &Config,
+    targets: &[(SiteId, Url)],
+    vantages: &[VantageId],
+    report: &mut (dyn FnMut(Evidence, Verdict) + Send),
 ) -> Result<(), Fault> {
-    Err(Fault::failed("nothing can be measured", "this build has no daemon room"))
+    let mut wanted = Vec::new();
+    for (site, url) in targets {
+        for vantage in vantages {
+            wanted.push(SeriesKey { site: site.clone(), url: url.clone(), vantage: vantage.clone() });
+        }
+    }
+    let measured = daemon::check(config.clone(), wanted, report).await;
+    measured.map_err(|error| Fault::failed("measuring cannot begin", error))
 }
 
 /// Runs the daemon until it is told to stop, or one round with `--once`.
 ///
 /// # Errors
 /// The configuration is wrong, or the daemon cannot start.
-pub(super) fn run(_global: &GlobalArgs, _run: &RunArgs) -> Result<(), Fault> {
-    Err(Fault::failed("the daemon cannot start", "this build has no daemon room"))
-}
-
-/// Runs the demonstration on loopback.
-///
-/// # Errors
-/// It cannot start.
-pub(super) fn demo(_global: &GlobalArgs) -> Result<(), Fault> {
-    Err(Fault::failed("the demonstration cannot start", "this build has no demo room"))
+pub(super) fn run(global: &GlobalArgs, run: &RunArgs) -> Result<(), Fault> {
+    let listen = run.listen.as_deref();
+    let loaded = super::load(global, listen)?;
+    let options = RunOptions { once: run.once, ..RunOptions::new(loaded, paths(global, listen)) };
+    let ended = super::runtime()?.block_on(daemon::run(options, CancellationToken::new()));
+    ended.map_err(|error| Fault::failed("blockspan cannot run", error))
 }

@@ -231,7 +231,7 @@ mod tests {
             reasons: Vec::new(),
         };
         let span = blocked.then(|| span(between("2026-11-24T20:00:13Z", "2026-11-24T20:01:12Z"), None));
-        (key, SeriesState { last: Some(last), span, ..SeriesState::default() })
+        (key, SeriesState::new(Some(last), span))
     }
 
     fn drawn(series: &[(SeriesKey, SeriesState)], fix: impl Fn(&mut Now<'_>), look: Look) -> String {

@@ -14,7 +14,11 @@ use crate::model::{Evidence, SeriesKey, Trigger, Verdict};
 ///
 /// # Errors
 /// When the instrument cannot be set up. A site that fails is a result, not an error.
-pub async fn check(config: Config, wanted: Vec<SeriesKey>, report: &mut (dyn FnMut(Evidence, Verdict) + Send)) -> Result<(), Box<SetupError>> {
+pub async fn check(
+    config: Config,
+    wanted: Vec<SeriesKey>,
+    report: &mut (dyn FnMut(Evidence, Verdict) + Send),
+) -> Result<(), Box<SetupError>> {
     let instrument = Arc::new(Instrument::new(config)?);
     let mut under_way: FuturesUnordered<_> = wanted
         .into_iter()

@@ -96,18 +96,11 @@ const LENGTH: u64 = 54;
 ///
 /// # Errors
 /// When the loopback network or `folder` cannot be used.
-pub async fn demo(
-    folder: &Path,
-    listen: Option<std::net::SocketAddr>,
-    say: &mut (dyn FnMut(&str) + Send),
-) -> Result<Vec<Span>, DemoError> {
+pub async fn demo(folder: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Result<Vec<Span>, DemoError> {
     let world = World::start(SITES).await?;
     let failed = |source| DemoError::Folder { folder: folder.display().to_string(), source };
     std::fs::write(folder.join("root.pem"), &world.root_pem).map_err(failed)?;
-    let mut config = configuration(&world, folder).map_err(DemoError::Configuration)?;
-    if let Some(listen) = listen {
-        config.serve.listen = listen;
-    }
+    let config = configuration(&world, folder).map_err(DemoError::Configuration)?;
     let StoreUrl::Sqlite(database) = config.store.url.clone();
     let loaded = Loaded { config, files: Vec::new(), warnings: Vec::new() };
     let options = RunOptions::new(loaded, Paths::default());

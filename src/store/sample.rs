@@ -164,13 +164,7 @@ pub(crate) fn record(n: usize, minute: u64, status: Status) -> ProbeRecord {
         control: None,
     };
     let last = LastVerdict { measurement_id, at: at(minute), status, mechanism, reasons };
-    ProbeRecord {
-        series: key(n),
-        evidence,
-        verdict,
-        state: SeriesState::new(Some(last), None),
-        changes: Vec::new(),
-    }
+    ProbeRecord { series: key(n), evidence, verdict, state: SeriesState::new(Some(last), None), changes: Vec::new() }
 }
 
 /// A span of series `n` that was seen from `first` to `last`, still going on.
