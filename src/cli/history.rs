@@ -22,7 +22,7 @@ use crate::store::SpanFilter;
 /// # Errors
 /// A site is unknown, the configuration is wrong, or the record cannot be read.
 pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault> {
-    let config = super::load(global, None)?.config;
+    let config = super::load(global)?.config;
     let filter = select::span_filter(&args.select, Timestamp::now());
     let stored = args.source != SourceChoice::Reported;
     let record = if stored { rooms::open_record(&config.store.url)? } else { None };
@@ -59,25 +59,13 @@ fn collect(
     };
     if choice.covers(SpanSource::Reported) {
         let sites = config.sites.iter().filter(|site| filter.sites.is_empty() || filter.sites.contains(&site.id));
-        spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| lets_through(filter, span)));
+        spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| filter.lets_through(span)));
     }
     spans.sort_by(|a, b| {
         let when = |span: &Span| span.start.earliest.or(span.start.latest);
         (&a.site, when(a), &a.url, &a.vantage).cmp(&(&b.site, when(b), &b.url, &b.vantage))
     });
     Ok(spans)
-}
-
-/// What the store does for its spans, for a reported one. A claim that names no vantage speaks of none in
-/// particular, so it is left out when one is asked for. A bound that is not stated may lie anywhere.
-fn lets_through(filter: &SpanFilter, span: &Span) -> bool {
-    let vantage = filter.vantages.is_empty() || span.vantage.as_ref().is_some_and(|id| filter.vantages.contains(id));
-    let status = filter.statuses.is_empty() || filter.statuses.contains(&span.status);
-    let end = span.end.as_ref().and_then(|end| end.latest);
-    let lasts = filter.since.is_none_or(|since| end.is_none_or(|end| end > since));
-    let began = span.start.earliest.or(span.start.latest);
-    let begins = filter.until.is_none_or(|until| began.is_none_or(|began| began < until));
-    vantage && status && lasts && begins
 }
 
 fn write(
@@ -116,7 +104,8 @@ const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static s
     Column { title, right: false, rank, detail }
 }
 
-fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes spans as a table.
+pub(super) fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = Table::new(&COLUMNS);
     for span in spans {
         row(&mut table, span, look);
@@ -202,12 +191,34 @@ mod tests {
 
     #[test]
     fn measured_and_reported_at_eighty_columns() {
-        insta::assert_snapshot!(drawn(SourceChoice::All, Look::plain()), @"");
+        insta::assert_snapshot!(drawn(SourceChoice::All, Look::plain()), @"
+        SITE         STATUS   HOW          START (UTC)           END (UTC)
+        fergana      blocked               2014-08               not stated
+          lasted ≥ 578d · reported: KIBHR, IPHR, Nota Bene, TIHR: briefing paper on
+          Kazakhstan, April 2016
+        fergana      down                  2026-11-20 10:01 ±1m  2026-11-24 21:37 ±7m
+          https://fergana.media/ · from almaty-kt · lasted 4d 11h · 123 measurements ·
+          99.99 % sure
+        fergana      blocked  tls.timeout  2026-11-24 20:01 ±1m  2026-11-24 21:37 ±7m
+          https://fergana.media/ · from almaty-kt · lasted ~1h 36m · 123 measurements ·
+          99.99 % sure
+        fergana      blocked  tls.timeout  2026-11-24 23:01 ±1m  ongoing
+          https://fergana.media/ · from almaty-kt · lasted ≥ 10h 11m · 123
+          measurements · 99.99 % sure
+        livejournal  blocked               ?                     2015-11
+          reported: KIBHR, IPHR, Nota Bene, TIHR: briefing paper on Kazakhstan, April
+          2016
+        ");
     }
 
     #[test]
     fn measured_ones_with_room() {
-        insta::assert_snapshot!(drawn(SourceChoice::Measured, Look { width: 150, ..Look::plain() }), @"");
+        insta::assert_snapshot!(drawn(SourceChoice::Measured, Look { width: 150, ..Look::plain() }), @"
+        SITE     URL                     VANTAGE    STATUS   HOW          START (UTC)           END (UTC)             LASTED       N     SURE
+        fergana  https://fergana.media/  almaty-kt  down                  2026-11-20 10:01 ±1m  2026-11-24 21:37 ±7m  4d 11h     123  99.99 %
+        fergana  https://fergana.media/  almaty-kt  blocked  tls.timeout  2026-11-24 20:01 ±1m  2026-11-24 21:37 ±7m  ~1h 36m    123  99.99 %
+        fergana  https://fergana.media/  almaty-kt  blocked  tls.timeout  2026-11-24 23:01 ±1m  ongoing               ≥ 10h 11m  123  99.99 %
+        ");
     }
 
     #[test]

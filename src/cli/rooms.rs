@@ -1,36 +1,32 @@
-//! The doors to the rooms that the commands need: configuration, record, measuring, the daemon.
+//! The doors to the rooms that the commands need: configuration, record, measuring, the daemon, the demonstration.
 //!
 //! Commands see the record through `Record`, so that they can be tested without a database.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::Path;
 
-use url::Url;
+use tokio_util::sync::CancellationToken;
 
 use super::args::{GlobalArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Loaded, Overrides, Paths, StoreUrl};
+use crate::daemon::{RunOptions, SetupError};
 use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, SiteId, Span, VantageId, Verdict};
-use crate::store::{MeasurementFilter, SpanFilter, StoredMeasurement};
+use crate::model::{Evidence, SeriesKey, Span, Verdict};
+use crate::store::{MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
 
-/// A configuration with what was noticed while reading it.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    /// Whole and checked.
-    pub(super) config: Config,
-    /// The files that it comes from.
-    pub(super) files: Vec<PathBuf>,
-    /// What is allowed but probably not meant.
-    pub(super) warnings: Vec<String>,
+fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
+    let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
+    Paths { targets: global.targets.clone(), config: global.config.clone(), overrides }
 }
 
 /// Reads targets and configuration.
 ///
 /// # Errors
-/// All faults of the files, laid out for a terminal (`colour`).
-pub(super) fn load(_global: &GlobalArgs, _listen: Option<&str>, _colour: bool) -> Result<Loaded, Fault> {
-    Err(Fault::failed("the configuration cannot be read", "this build has no configuration room"))
+/// All faults of the files, laid out for a terminal, with colour if wanted.
+pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> Result<Loaded, Fault> {
+    crate::config::load(&paths(global, listen)).map_err(|errors| Fault::Config(errors.render(colour)))
 }
 
 /// What the commands read from the store.
@@ -47,44 +43,81 @@ pub(super) trait Record {
     ) -> Result<(), Fault>;
 }
 
+fn unreadable(error: StoreError) -> Fault {
+    Fault::failed("the record cannot be read", error)
+}
+
+impl Record for Reader {
+    fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault> {
+        Self::spans(self, filter).map_err(unreadable)
+    }
+
+    fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {
+        Self::series(self).map_err(unreadable)
+    }
+
+    fn measurements(
+        &self,
+        filter: &MeasurementFilter,
+        each: &mut dyn FnMut(StoredMeasurement) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
+        Self::measurements(self, filter, each).map_err(unreadable)
+    }
+}
+
 /// Opens the record for reading; None when there is no database yet.
 ///
 /// # Errors
-/// It is there but cannot be read: not a database of ours, a newer schema, no permission.
+/// It is there but cannot be read: not a database of ours, another schema, no permission.
 pub(super) fn open_record(url: &StoreUrl) -> Result<Option<Box<dyn Record>>, Fault> {
     let StoreUrl::Sqlite(path) = url;
-    if !path.exists() {
-        return Ok(None);
+    match Reader::open(path) {
+        Ok(reader) => Ok(Some(Box::new(reader))),
+        Err(StoreError::NothingRecorded { .. }) => Ok(None),
+        Err(error) => Err(unreadable(error)),
     }
-    Err(Fault::failed(format!("`{}` cannot be read", path.display()), "this build has no store room"))
 }
 
-/// Measures each target from each vantage once, all controls and canaries included, and judges it. `report` gets
-/// each result as it is there. Nothing is stored.
+/// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it
+/// comes. Nothing is stored.
 ///
 /// # Errors
-/// Measuring could not begin (no runtime, no TLS roots). A site that fails is a result, not an error.
-pub(super) async fn measure(
-    _config: &Config,
-    _targets: &[(SiteId, Url)],
-    _vantages: &[VantageId],
-    _report: &mut (dyn FnMut(Evidence, Verdict) + Send),
+/// Measuring could not begin. A site that fails is a result, not an error.
+pub(super) fn measure(
+    config: Config,
+    wanted: Vec<SeriesKey>,
+    report: &mut (dyn FnMut(Evidence, Verdict) + Send),
 ) -> Result<(), Fault> {
-    Err(Fault::failed("nothing can be measured", "this build has no daemon room"))
+    let measured = runtime()?.block_on(crate::daemon::check(config, wanted, report));
+    measured.map_err(|error: Box<SetupError>| Fault::failed("measuring cannot begin", *error))
 }
 
 /// Runs the daemon until it is told to stop, or one round with `--once`.
 ///
 /// # Errors
 /// The configuration is wrong, or the daemon cannot start.
-pub(super) fn run(_global: &GlobalArgs, _run: &RunArgs) -> Result<(), Fault> {
-    Err(Fault::failed("the daemon cannot start", "this build has no daemon room"))
+pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(), Fault> {
+    let listen = args.listen.as_deref();
+    let loaded = load(global, listen, colour)?;
+    let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
+    let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
+    ended.map_err(|error| Fault::failed("the daemon cannot go on", error))
 }
 
-/// Runs the demonstration on loopback.
+/// Plays the demonstration on loopback in `folder`; gives the spans that were recorded.
 ///
 /// # Errors
 /// It cannot start.
-pub(super) fn demo(_global: &GlobalArgs) -> Result<(), Fault> {
-    Err(Fault::failed("the demonstration cannot start", "this build has no demo room"))
+pub(super) fn demo(
+    folder: &Path,
+    listen: Option<SocketAddr>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Vec<Span>, Fault> {
+    let played = runtime()?.block_on(crate::demo::demo(folder, listen, say));
+    played.map_err(|error| Fault::failed("the demonstration broke off", error))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Fault::failed("threads and timers cannot be set up", error))
 }
