@@ -1,5 +1,6 @@
 //! The command line (DESIGN 7).
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -63,7 +64,7 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// What to measure
-    #[arg(long, global = true, value_name = "FILE", default_value = "targets.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_TARGETS)]
     pub(super) targets: PathBuf,
     /// Where the record is kept, e.g. sqlite://blockspan.db
     #[arg(long, global = true, value_name = "URL")]
@@ -144,7 +145,11 @@ pub(super) enum Command {
         dir: Option<PathBuf>,
     },
     /// Show on loopback, within a minute, what blockspan does
-    Demo,
+    Demo {
+        /// Where to serve the page meanwhile
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
 }
 
 /// `config …`

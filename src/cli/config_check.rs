@@ -14,7 +14,7 @@ use crate::config::{Config, Role};
 /// # Errors
 /// All faults of the files at once.
 pub(super) fn run(global: &GlobalArgs) -> Result<Exit, Fault> {
-    let loaded = super::load(global, None)?;
+    let loaded = super::load(global)?;
     for warning in &loaded.warnings {
         eprintln!("warning: {}", warning.lines().map(printable).collect::<Vec<_>>().join("\n  "));
     }

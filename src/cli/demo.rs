@@ -1,42 +1,51 @@
-//! `demo`: plays the acts, and shows at the end what was recorded.
+//! `demo`: tells the acts of the demonstration, then shows the history that it recorded.
 
+use std::fs::{self, DirBuilder};
 use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 
-use super::args::{GlobalArgs, HistoryFormat};
+use super::args::GlobalArgs;
 use super::fault::{Exit, Fault};
-use super::history;
-use super::look::Look;
+use super::look::{BOLD, Look};
 use super::output::Output;
-use crate::store::SpanFilter;
+use super::{chart, history, rooms};
 
-/// Runs `demo`, in a folder of its own that is removed at the end.
-///
-/// # Errors
-/// The loopback network or the folder for temporary files cannot be used.
-pub(super) fn run(global: &GlobalArgs) -> Result<Exit, Fault> {
-    let folder = std::env::temp_dir().join(format!("blockspan-demo-{}", std::process::id()));
-    let made = std::fs::create_dir(&folder);
-    made.map_err(|error| Fault::failed(format!("`{}` cannot be made for the demo", folder.display()), error))?;
-    let played = play(global, &folder);
-    // Nothing of worth is left in it, and a folder for temporary files is cleaned by the system at last.
-    let _left = std::fs::remove_dir_all(&folder);
-    played.map(|()| Exit::Good)
+/// A folder of our own that goes when the demonstration is over.
+struct Stage(PathBuf);
+
+impl Stage {
+    fn set() -> Result<Self, Fault> {
+        let folder = std::env::temp_dir().join(format!("blockspan-demo-{}", std::process::id()));
+        // Only for us, and not one that someone else has laid out before.
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => Ok(Self(folder)),
+            Err(error) => Err(Fault::failed(format!("`{}` cannot be made", folder.display()), error)),
+        }
+    }
 }
 
-fn play(global: &GlobalArgs, folder: &std::path::Path) -> Result<(), Fault> {
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's cleaning of its temporary folder.
+        let _left = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs `demo`.
+///
+/// # Errors
+/// The loopback network or the temporary folder cannot be used.
+pub(super) fn run(global: &GlobalArgs, listen: Option<SocketAddr>) -> Result<Exit, Fault> {
+    let stage = Stage::set()?;
     let look = Look::detect(global.color, false);
-    println!(
-        "A small internet on loopback with a censor in it, for about a minute. Lines with a time are the daemon's own log."
-    );
-    let mut say = |words: &str| println!("\n>> {words}");
-    let played = super::runtime()?.block_on(crate::demo::demo(folder, &mut say));
-    let spans = played.map_err(|error| Fault::failed("the demo broke off", error))?;
-    let filter = SpanFilter::default();
+    let spans = rooms::demo(&stage.0, listen, &mut |words| eprintln!("\n{}", look.paint(BOLD, words)))?;
     let mut output = Output::open(None)?;
-    writeln!(output, "\nWhat it recorded (blockspan history):\n")?;
-    history::write(&spans, HistoryFormat::Table, &filter, &look, &mut output)?;
-    writeln!(output, "\nAnd as a chart (blockspan history --format chart):\n")?;
-    history::write(&spans, HistoryFormat::Chart, &filter, &look, &mut output)?;
-    writeln!(output, "\nblog.demo was down for everyone and so was never called blocked.")?;
-    output.finish()
+    writeln!(output, "\n{}\n", look.paint(BOLD, "What was recorded (blockspan history):"))?;
+    history::table(&spans, &look, &mut output)?;
+    writeln!(output)?;
+    chart::write(&spans, None, None, &look, &mut output)?;
+    output.finish()?;
+    Ok(Exit::Good)
 }

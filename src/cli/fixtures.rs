@@ -122,6 +122,18 @@ pub(crate) fn span(start: Bracket, end: Option<Bracket>) -> Span {
     }
 }
 
+/// A span that is still open and has changed its mechanism once.
+pub(crate) fn changing_span() -> Span {
+    Span {
+        span_id: SpanId::derived("test"),
+        segments: vec![
+            Segment { from: at("2026-11-24T20:01:12Z"), mechanism: Mechanism::TlsReset },
+            Segment { from: at("2026-11-24T21:00:00Z"), mechanism: Mechanism::TlsTimeout },
+        ],
+        ..span(between("2026-11-24T20:00:13Z", "2026-11-24T20:01:12Z"), None)
+    }
+}
+
 fn dns(resolver: &str, role: DnsRole, ms: u64, failure: Option<Failure>, addresses: &[&str]) -> DnsExchange {
     let answer = DnsAnswer {
         source: None,

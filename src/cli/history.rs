@@ -22,7 +22,7 @@ use crate::store::SpanFilter;
 /// # Errors
 /// A site is unknown, the configuration is wrong, or the record cannot be read.
 pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault> {
-    let config = super::load(global, None)?.config;
+    let config = super::load(global)?.config;
     let filter = select::span_filter(&args.select, Timestamp::now());
     let stored = args.source != SourceChoice::Reported;
     let record = if stored { rooms::open_record(&config.store.url)? } else { None };
@@ -68,8 +68,7 @@ fn collect(
     Ok(spans)
 }
 
-/// Writes the spans in one of the formats.
-pub(super) fn write(
+fn write(
     spans: &[Span],
     format: HistoryFormat,
     filter: &SpanFilter,
@@ -105,7 +104,8 @@ const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static s
     Column { title, right: false, rank, detail }
 }
 
-fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes spans as a table.
+pub(super) fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = Table::new(&COLUMNS);
     for span in spans {
         row(&mut table, span, look);
@@ -191,12 +191,34 @@ mod tests {
 
     #[test]
     fn measured_and_reported_at_eighty_columns() {
-        insta::assert_snapshot!(drawn(SourceChoice::All, Look::plain()), @"");
+        insta::assert_snapshot!(drawn(SourceChoice::All, Look::plain()), @"
+        SITE         STATUS   HOW          START (UTC)           END (UTC)
+        fergana      blocked               2014-08               not stated
+          lasted ≥ 578d · reported: KIBHR, IPHR, Nota Bene, TIHR: briefing paper on
+          Kazakhstan, April 2016
+        fergana      down                  2026-11-20 10:01 ±1m  2026-11-24 21:37 ±7m
+          https://fergana.media/ · from almaty-kt · lasted 4d 11h · 123 measurements ·
+          99.99 % sure
+        fergana      blocked  tls.timeout  2026-11-24 20:01 ±1m  2026-11-24 21:37 ±7m
+          https://fergana.media/ · from almaty-kt · lasted ~1h 36m · 123 measurements ·
+          99.99 % sure
+        fergana      blocked  tls.timeout  2026-11-24 23:01 ±1m  ongoing
+          https://fergana.media/ · from almaty-kt · lasted ≥ 10h 11m · 123
+          measurements · 99.99 % sure
+        livejournal  blocked               ?                     2015-11
+          reported: KIBHR, IPHR, Nota Bene, TIHR: briefing paper on Kazakhstan, April
+          2016
+        ");
     }
 
     #[test]
     fn measured_ones_with_room() {
-        insta::assert_snapshot!(drawn(SourceChoice::Measured, Look { width: 150, ..Look::plain() }), @"");
+        insta::assert_snapshot!(drawn(SourceChoice::Measured, Look { width: 150, ..Look::plain() }), @"
+        SITE     URL                     VANTAGE    STATUS   HOW          START (UTC)           END (UTC)             LASTED       N     SURE
+        fergana  https://fergana.media/  almaty-kt  down                  2026-11-20 10:01 ±1m  2026-11-24 21:37 ±7m  4d 11h     123  99.99 %
+        fergana  https://fergana.media/  almaty-kt  blocked  tls.timeout  2026-11-24 20:01 ±1m  2026-11-24 21:37 ±7m  ~1h 36m    123  99.99 %
+        fergana  https://fergana.media/  almaty-kt  blocked  tls.timeout  2026-11-24 23:01 ±1m  ongoing               ≥ 10h 11m  123  99.99 %
+        ");
     }
 
     #[test]

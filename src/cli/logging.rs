@@ -1,13 +1,12 @@
 //! Log lines on standard error: a compact line for people, or JSON.
 
 use std::fmt;
-use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use super::args::{ColorWhen, GlobalArgs, LogFormat};
+use super::args::{GlobalArgs, LogFormat};
 use super::fault::Fault;
 use crate::model::Timestamp;
 
@@ -40,14 +39,7 @@ pub(super) fn set_up(global: &GlobalArgs, talkative: bool) -> Result<(), Fault> 
         })?,
         _ => EnvFilter::new(default_filter(i16::from(global.verbose) - i16::from(global.quiet), talkative)),
     };
-    let colour = match global.color {
-        ColorWhen::Always => true,
-        ColorWhen::Never => false,
-        ColorWhen::Auto => {
-            let stderr = std::io::stderr();
-            stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
-        }
-    };
+    let colour = super::stderr_colour(global);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second set-up in one process (tests) keeps the first.
     let _already = match global.log_format {

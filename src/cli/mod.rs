@@ -25,11 +25,12 @@ mod words;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::config::Loaded;
-use args::{Cli, Command, ConfigCommand, GlobalArgs};
+use args::{Cli, ColorWhen, Command, ConfigCommand, GlobalArgs};
 use fault::{Exit, Fault};
 
 pub use text::printable;
+
+use crate::config::Loaded;
 
 /// Parses the command line, runs the command, and maps its end to an exit code.
 pub fn main() -> ExitCode {
@@ -51,10 +52,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
-    let talkative = matches!(command, Command::Run(_) | Command::Demo);
+    let talkative = matches!(command, Command::Run(_) | Command::Demo { .. });
     logging::set_up(global, talkative)?;
     match command {
-        Command::Run(args) => rooms::run(global, args).map(|()| Exit::Good),
+        Command::Run(args) => rooms::run(global, args, stderr_colour(global)).map(|()| Exit::Good),
         Command::Check(args) => check::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::History(args) => history::run(global, args),
@@ -62,25 +63,23 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man { dir } => complete::man(dir.as_deref()),
-        Command::Demo => demo::run(global),
+        Command::Demo { listen } => demo::run(global, *listen),
     }
 }
 
-/// Reads the configuration; its faults are laid out in colour when standard error can show it.
-fn load(global: &GlobalArgs, listen: Option<&str>) -> Result<Loaded, Fault> {
-    let stderr = std::io::stderr();
-    let colour = match global.color {
-        args::ColorWhen::Always => true,
-        args::ColorWhen::Never => false,
-        args::ColorWhen::Auto => {
-            stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
-        }
-    };
-    rooms::load(global, listen, colour)
+/// Reads targets and configuration; their faults are laid out in colour when standard error can show it.
+fn load(global: &GlobalArgs) -> Result<Loaded, Fault> {
+    rooms::load(global, None, stderr_colour(global))
 }
 
-/// The runtime for commands that measure.
-fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Fault::failed("measuring cannot begin", error))
+/// Whether standard error gets colour.
+fn stderr_colour(global: &GlobalArgs) -> bool {
+    let stderr = std::io::stderr();
+    match global.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => {
+            stderr.is_terminal() && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
+        }
+    }
 }

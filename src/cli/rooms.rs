@@ -1,35 +1,32 @@
-//! The doors to the rooms that the commands need: configuration, record, measuring, the daemon.
+//! The doors to the rooms that the commands need: configuration, record, measuring, the daemon, the demonstration.
 //!
 //! Commands see the record through `Record`, so that they can be tested without a database.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::args::{GlobalArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{self, Config, Loaded, Overrides, Paths, StoreUrl};
-use crate::daemon::{self, RunOptions};
+use crate::config::{Config, Loaded, Overrides, Paths, StoreUrl};
+use crate::daemon::{RunOptions, SetupError};
 use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, SiteId, Span, VantageId, Verdict};
-use crate::store::{MeasurementFilter, Reader, SpanFilter, StoredMeasurement};
+use crate::model::{Evidence, SeriesKey, Span, Verdict};
+use crate::store::{MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
 
-/// The files that the command line names, and what it says over them.
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
-    Paths {
-        targets: global.targets.clone(),
-        config: global.config.clone(),
-        overrides: Overrides { store: global.store.clone(), listen: listen.map(str::to_owned) },
-    }
+    let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
+    Paths { targets: global.targets.clone(), config: global.config.clone(), overrides }
 }
 
 /// Reads targets and configuration.
 ///
 /// # Errors
-/// All faults of the files, laid out for a terminal (`colour`).
+/// All faults of the files, laid out for a terminal, with colour if wanted.
 pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> Result<Loaded, Fault> {
-    config::load(&paths(global, listen)).map_err(|faults| Fault::Config(faults.render(colour)))
+    crate::config::load(&paths(global, listen)).map_err(|errors| Fault::Config(errors.render(colour)))
 }
 
 /// What the commands read from the store.
@@ -44,6 +41,10 @@ pub(super) trait Record {
         filter: &MeasurementFilter,
         each: &mut dyn FnMut(StoredMeasurement) -> ControlFlow<()>,
     ) -> Result<(), Fault>;
+}
+
+fn unreadable(error: StoreError) -> Fault {
+    Fault::failed("the record cannot be read", error)
 }
 
 impl Record for Reader {
@@ -64,51 +65,59 @@ impl Record for Reader {
     }
 }
 
-fn unreadable(error: crate::store::StoreError) -> Fault {
-    Fault::failed("the record cannot be read", error)
-}
-
 /// Opens the record for reading; None when there is no database yet.
 ///
 /// # Errors
-/// It is there but cannot be read: not a database of ours, a newer schema, no permission.
+/// It is there but cannot be read: not a database of ours, another schema, no permission.
 pub(super) fn open_record(url: &StoreUrl) -> Result<Option<Box<dyn Record>>, Fault> {
     let StoreUrl::Sqlite(path) = url;
-    if !path.exists() {
-        return Ok(None);
+    match Reader::open(path) {
+        Ok(reader) => Ok(Some(Box::new(reader))),
+        Err(StoreError::NothingRecorded { .. }) => Ok(None),
+        Err(error) => Err(unreadable(error)),
     }
-    Ok(Some(Box::new(Reader::open(path).map_err(unreadable)?)))
 }
 
-/// Measures each target from each vantage once, all controls and canaries included, and judges it. `report` gets
-/// each result as it is there. Nothing is stored.
+/// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it
+/// comes. Nothing is stored.
 ///
 /// # Errors
-/// Measuring could not begin (no TLS roots). A site that fails is a result, not an error.
-pub(super) async fn measure(
-    config: &Config,
-    targets: &[(SiteId, Url)],
-    vantages: &[VantageId],
+/// Measuring could not begin. A site that fails is a result, not an error.
+pub(super) fn measure(
+    config: Config,
+    wanted: Vec<SeriesKey>,
     report: &mut (dyn FnMut(Evidence, Verdict) + Send),
 ) -> Result<(), Fault> {
-    let mut wanted = Vec::new();
-    for (site, url) in targets {
-        for vantage in vantages {
-            wanted.push(SeriesKey { site: site.clone(), url: url.clone(), vantage: vantage.clone() });
-        }
-    }
-    let measured = daemon::check(config.clone(), wanted, report).await;
-    measured.map_err(|error| Fault::failed("measuring cannot begin", error))
+    let measured = runtime()?.block_on(crate::daemon::check(config, wanted, report));
+    measured.map_err(|error: Box<SetupError>| Fault::failed("measuring cannot begin", *error))
 }
 
 /// Runs the daemon until it is told to stop, or one round with `--once`.
 ///
 /// # Errors
 /// The configuration is wrong, or the daemon cannot start.
-pub(super) fn run(global: &GlobalArgs, run: &RunArgs) -> Result<(), Fault> {
-    let listen = run.listen.as_deref();
-    let loaded = super::load(global, listen)?;
-    let options = RunOptions { once: run.once, ..RunOptions::new(loaded, paths(global, listen)) };
-    let ended = super::runtime()?.block_on(daemon::run(options, CancellationToken::new()));
-    ended.map_err(|error| Fault::failed("blockspan cannot run", error))
+pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(), Fault> {
+    let listen = args.listen.as_deref();
+    let loaded = load(global, listen, colour)?;
+    let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
+    let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
+    ended.map_err(|error| Fault::failed("the daemon cannot go on", error))
+}
+
+/// Plays the demonstration on loopback in `folder`; gives the spans that were recorded.
+///
+/// # Errors
+/// It cannot start.
+pub(super) fn demo(
+    folder: &Path,
+    listen: Option<SocketAddr>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Vec<Span>, Fault> {
+    let played = runtime()?.block_on(crate::demo::demo(folder, listen, say));
+    played.map_err(|error| Fault::failed("the demonstration broke off", error))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Fault::failed("threads and timers cannot be set up", error))
 }

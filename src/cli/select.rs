@@ -62,16 +62,22 @@ fn site_targets(config: &Config, word: &str) -> Result<Vec<(SiteId, Url)>, Fault
 /// The vantages that `check` measures from: those named, or all that are not controls.
 ///
 /// # Errors
-/// A name is not a vantage of the configuration.
+/// A name is not a vantage of the configuration, or that of a control.
 pub(super) fn vantages(config: &Config, named: &[VantageId]) -> Result<Vec<VantageId>, Fault> {
     if named.is_empty() {
         let probes = config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
         return Ok(probes.map(|vantage| vantage.id.clone()).collect());
     }
     for id in named {
-        if !config.vantages.iter().any(|vantage| vantage.id == *id) {
-            let near = near(id.as_str(), config.vantages.iter().map(|vantage| vantage.id.as_str()));
-            return Err(Fault::Usage(format!("there is no vantage `{id}` in the configuration.{near}")));
+        let probes = config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
+        match config.vantages.iter().find(|vantage| vantage.id == *id) {
+            Some(vantage) if vantage.role == Role::Probe => {}
+            found => {
+                let why =
+                    if found.is_some() { "is a control: it only gives second opinions" } else { "is not configured" };
+                let near = near(id.as_str(), probes.map(|vantage| vantage.id.as_str()));
+                return Err(Fault::Usage(format!("the vantage `{id}` {why}.{near}")));
+            }
         }
     }
     let mut vantages: Vec<VantageId> = Vec::new();
@@ -221,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn controls_are_no_places_to_check_from_unless_named() {
+    fn controls_are_no_places_to_check_from() {
         let config = fixtures::config();
         let named = |ids: &[&str]| vantages(&config, &ids.iter().map(|id| id.parse().unwrap()).collect::<Vec<_>>());
         assert_eq!(named(&[]).unwrap(), ["almaty-kt".parse().unwrap()]);
-        assert_eq!(named(&["berlin"]).unwrap(), ["berlin".parse().unwrap()]);
+        assert!(named(&["berlin"]).unwrap_err().to_string().contains("is a control"));
         assert!(named(&["almaty"]).unwrap_err().to_string().contains("Did you mean `almaty-kt`?"));
     }
 

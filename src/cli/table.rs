@@ -269,7 +269,11 @@ mod tests {
     #[test]
     fn what_fits_stands_in_columns() {
         let rows = [["fergana", "12", "blocked", ""], ["livejournal", "3", "", ""]];
-        insta::assert_snapshot!(draw(&rows, &Look::plain()), @"");
+        insta::assert_snapshot!(draw(&rows, &Look::plain()), @"
+        SITE          N  STATUS
+        fergana      12  blocked
+        livejournal   3
+        ");
     }
 
     #[test]
@@ -279,7 +283,15 @@ mod tests {
             ["livejournal", "3", "blocked", "another paper"],
             ["ratel", "3", "blocked", ""],
         ];
-        insta::assert_snapshot!(draw(&rows, &Look { width: 40, ..Look::plain() }), @"");
+        insta::assert_snapshot!(draw(&rows, &Look { width: 40, ..Look::plain() }), @"
+        SITE          N  STATUS
+        fergana      12  blocked
+          says a long title of a paper that was
+          written in April
+        livejournal   3  blocked
+          says another paper
+        ratel         3  blocked
+        ");
         let wide = draw(&rows, &Look { terminal: false, ..Look::plain() });
         assert_eq!(wide.lines().count(), 4, "piped output is one line a row\n{wide}");
     }

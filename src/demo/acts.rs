@@ -1,5 +1,6 @@
 //! The acts of the demo and what it shows at the end.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -96,11 +97,18 @@ const LENGTH: u64 = 54;
 ///
 /// # Errors
 /// When the loopback network or `folder` cannot be used.
-pub async fn demo(folder: &Path, say: &mut (dyn FnMut(&str) + Send)) -> Result<Vec<Span>, DemoError> {
+pub async fn demo(
+    folder: &Path,
+    listen: Option<SocketAddr>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Vec<Span>, DemoError> {
     let world = World::start(SITES).await?;
     let failed = |source| DemoError::Folder { folder: folder.display().to_string(), source };
     std::fs::write(folder.join("root.pem"), &world.root_pem).map_err(failed)?;
-    let config = configuration(&world, folder).map_err(DemoError::Configuration)?;
+    let mut config = configuration(&world, folder).map_err(DemoError::Configuration)?;
+    if let Some(listen) = listen {
+        config.serve.listen = listen;
+    }
     let StoreUrl::Sqlite(database) = config.store.url.clone();
     let loaded = Loaded { config, files: Vec::new(), warnings: Vec::new() };
     let options = RunOptions::new(loaded, Paths::default());

@@ -99,38 +99,11 @@ fn show<W: Write, T: std::fmt::Display>(
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Mechanism, SpanId, SpanSource, Status};
-
-    fn at(text: &str) -> Option<Timestamp> {
-        Some(text.parse().unwrap())
-    }
-
-    pub(in crate::export) fn span() -> Span {
-        Span {
-            span_id: SpanId::derived("test"),
-            site: "fergana".parse().unwrap(),
-            url: Some("https://fergana.media/".parse().unwrap()),
-            vantage: Some("almaty-kt".parse().unwrap()),
-            source: SpanSource::Measured,
-            status: Status::Blocked,
-            mechanism: Some(Mechanism::TlsTimeout),
-            segments: vec![
-                Segment { from: at("2026-11-24T20:01:12Z").unwrap(), mechanism: Mechanism::TlsReset },
-                Segment { from: at("2026-11-24T21:00:00Z").unwrap(), mechanism: Mechanism::TlsTimeout },
-            ],
-            start: Bracket { earliest: at("2026-11-24T20:00:13Z"), latest: at("2026-11-24T20:01:12Z") },
-            end: None,
-            ongoing: true,
-            last_observed: at("2026-11-25T09:12:00Z"),
-            measurements: 123,
-            confidence: Some(0.9999),
-            citation: None,
-        }
-    }
+    use crate::cli::fixtures::changing_span as span;
 
     fn written(spans: &[Span]) -> String {
         let mut out = Vec::new();
@@ -140,7 +113,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_span_is_one_flat_line() {
-        insta::assert_snapshot!(written(&[span()]).replace("\r\n", "\n"), @"");
+        insta::assert_snapshot!(written(&[span()]).replace("\r\n", "\n"), @"
+        span_id,site,url,vantage,source,status,mechanism,segments,start_earliest,start_latest,end_earliest,end_latest,ongoing,last_observed,measurements,confidence,citation
+        9f86d081-884c-8d65-9a2f-eaa0c55ad015,fergana,https://fergana.media/,almaty-kt,measured,blocked,tls.timeout,tls.reset@2026-11-24T20:01:12.000Z;tls.timeout@2026-11-24T21:00:00.000Z,2026-11-24T20:00:13.000Z,2026-11-24T20:01:12.000Z,,,true,2026-11-25T09:12:00.000Z,123,0.9999,
+        ");
         assert_eq!(written(&[span()]).matches("\r\n").count(), 2);
     }
 

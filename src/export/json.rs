@@ -91,8 +91,8 @@ pub fn spans_ndjson(spans: &[Span], out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::csv::tests::span;
     use super::*;
+    use crate::cli::fixtures::changing_span as span;
 
     fn json(spans: &[Span]) -> String {
         let mut out = Vec::new();
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_span_has_the_agreed_fields_in_the_agreed_order() {
-        insta::assert_snapshot!(json(&[span()]), @"");
+        insta::assert_snapshot!(json(&[span()]), @r#"[{"span_id":"9f86d081-884c-8d65-9a2f-eaa0c55ad015","site":"fergana","url":"https://fergana.media/","vantage":"almaty-kt","source":"measured","status":"blocked","mechanism":"tls.timeout","segments":[{"from":"2026-11-24T20:01:12.000Z","mechanism":"tls.reset"},{"from":"2026-11-24T21:00:00.000Z","mechanism":"tls.timeout"}],"start":{"earliest":"2026-11-24T20:00:13.000Z","latest":"2026-11-24T20:01:12.000Z"},"end":null,"ongoing":true,"last_observed":"2026-11-25T09:12:00.000Z","measurements":123,"confidence":0.9999,"citation":null}]"#);
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn legend(inks: &BTreeSet<Ink>, spans: &[Span], look: &Look, out: &mut dyn Write
     let used = signs.iter().filter(|(ink, _)| inks.contains(ink));
     let signs: Vec<String> = used.map(|(ink, words)| format!("{} {words}", ink.sign(look))).collect();
     writeln!(out)?;
-    let line = signs.join("  ");
+    let line = signs.join(", ");
     for line in super::text::wrap(&line, look.width) {
         writeln!(out, "{}", look.paint(DIM, line))?;
     }
@@ -173,7 +173,17 @@ mod tests {
         let mut spans: Vec<Span> = config().sites.iter().flat_map(crate::model::Site::reported_spans).collect();
         let first = between("2015-03-10T00:00:00Z", "2015-05-20T00:00:00Z");
         spans.insert(0, span(first, Some(between("2015-08-01T00:00:00Z", "2015-08-02T00:00:00Z"))));
-        insta::assert_snapshot!(draw(&spans, Look::plain()), @"");
+        insta::assert_snapshot!(draw(&spans, Look::plain()), @"
+        fergana  https://fergana.media/
+          measured almaty-kt                       ░░░░░░████████
+          reported               ░░██████████████████████████████████████████████████???
+        livejournal
+          reported                                                   ???█░░
+                              ┬───────────────┬──────────────┬───────────────┬──────────
+                              2014-07         2015-01        2015-07         2016-01
+
+        █ certain, ░ began or ended within, ? not stated
+        ");
     }
 
     #[test]
@@ -185,7 +195,15 @@ mod tests {
             ),
             span(between("2026-11-24T23:00:00Z", "2026-11-24T23:10:00Z"), None),
         ];
-        insta::assert_snapshot!(draw(&spans, Look::plain()), @"");
+        insta::assert_snapshot!(draw(&spans, Look::plain()), @"
+        fergana  https://fergana.media/
+          measured almaty-kt     ██████░    ░████████████████████████████████████████▶
+                              ──────┬───────────┬───────────┬───────────┬───────────┬───
+                                    21:00       00:00       03:00       06:00
+                                    2026-11-24  2026-11-25 UTC
+
+        █ certain, ░ began or ended within, ▶ goes on
+        ");
     }
 
     #[test]
@@ -194,7 +212,15 @@ mod tests {
             between("2026-11-24T20:00:13Z", "2026-11-24T20:00:15Z"),
             Some(between("2026-11-24T20:00:40Z", "2026-11-24T20:00:42Z")),
         )];
-        insta::assert_snapshot!(draw(&spans, Look { unicode: false, ..Look::plain() }), @"");
+        insta::assert_snapshot!(draw(&spans, Look { unicode: false, ..Look::plain() }), @"
+        fergana  https://fergana.media/
+          measured almaty-kt    ::::##############################################::::
+                              ------+--------------------------+------------------------
+                                    20:00:15                   20:00:30
+                                    2026-11-24 UTC
+
+        # certain, : began or ended within
+        ");
     }
 
     #[test]

@@ -215,28 +215,156 @@ mod tests {
 
     #[test]
     fn an_accessible_site() {
-        insta::assert_snapshot!(draw(fixtures::accessible(), Look::plain()), @"");
+        insta::assert_snapshot!(draw(fixtures::accessible(), Look::plain()), @r#"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
+
+          DNS       fergana.media
+            ✓ system                      12 ms  104.21.48.1
+            ✓ cloudflare-dns.com (DoH)    31 ms  reference: 104.21.48.1, 172.67.176.9
+          TCP
+            ✓ 104.21.48.1:443             41 ms  connected
+          TLS       as fergana.media
+            ✓ 104.21.48.1:443             44 ms  certificate valid, TLSv1.3, h2
+              certificate of fergana.media, issued by C=US, O=Let's Encrypt, CN=R13
+              valid 2026-10-01 to 2026-12-30 (35 days left)
+          HTTP      GET https://fergana.media/
+            ✓ 104.21.48.1:443            320 ms  200 OK, 48.2 kB
+              title "Фергана - международное агентство новостей"
+
+          ACCESSIBLE, confidence 99.9 %
+          • The certificate is valid for fergana.media, so the answer comes from the
+            site itself.
+          rule tls.authentic, rule set 1
+        "#);
     }
 
     #[test]
     fn a_swallowed_clienthello() {
-        insta::assert_snapshot!(draw(fixtures::clienthello_swallowed(), Look::plain()), @"");
+        insta::assert_snapshot!(draw(fixtures::clienthello_swallowed(), Look::plain()), @r#"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 10.2 s
+
+          DNS       fergana.media
+            ✓ system                      12 ms  104.21.48.1
+            ✓ cloudflare-dns.com (DoH)    31 ms  reference: 104.21.48.1, 172.67.176.9
+          TCP
+            ✓ 104.21.48.1:443             41 ms  connected
+          TLS       as fergana.media
+            ✗ 104.21.48.1:443            10.0 s  silence: nothing answers the
+                                                 ClientHello
+          CONTROL   the same URL from elsewhere
+            ✓ berlin                             gets the page: 200, 48.2 kB
+              title "Фергана - международное агентство новостей"
+          CANARIES  does the vantage have a network?
+            ✓ foreign                            2 of 2 answer
+            ✓ domestic                           1 of 1 answer
+
+          BLOCKED by tls.timeout, confidence 97 %
+          The encrypted greeting that names the site is swallowed.
+          • TCP to 104.21.48.1:443 connects, then nothing answers the ClientHello that
+            names fergana.media.
+          • The control berlin got the page from the same address within the same
+            minute.
+          • The canaries answer, so the vantage has a network.
+          rule tls.timeout.differential, rule set 1
+        "#);
     }
 
     #[test]
     fn a_name_that_does_not_exist_here() {
-        insta::assert_snapshot!(draw(fixtures::nxdomain(), Look::plain()), @"");
+        insta::assert_snapshot!(draw(fixtures::nxdomain(), Look::plain()), @r#"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
+
+          DNS       fergana.media
+            ✗ 212.154.163.162            9.0 ms  the name does not exist (NXDOMAIN)
+            ✓ cloudflare-dns.com (DoH)    31 ms  reference: 104.21.48.1, 172.67.176.9
+          TCP
+            ✓ 104.21.48.1:443             41 ms  connected (address from the reference)
+          TLS       as fergana.media
+            ✓ 104.21.48.1:443             44 ms  certificate valid, TLSv1.3, h2
+              certificate of fergana.media, issued by C=US, O=Let's Encrypt, CN=R13
+              valid 2026-10-01 to 2026-12-30 (35 days left)
+          HTTP      GET https://fergana.media/
+            ✓ 104.21.48.1:443            320 ms  200 OK, 48.2 kB
+              title "Фергана"
+          CANARIES  does the vantage have a network?
+            ✓ foreign                            2 of 2 answer
+            ✓ domestic                           1 of 1 answer
+
+          BLOCKED by dns.nxdomain, confidence 99.5 %
+          The provider's name server says that the site's name does not exist.
+          • The vantage's resolver says that the name does not exist; at the address
+            that the reference gives, a valid certificate answers.
+          rule dns.nxdomain.proven, rule set 1
+        "#);
     }
 
     #[test]
     fn interception_with_hostile_names() {
-        insta::assert_snapshot!(draw(fixtures::intercepted(), Look::plain()), @"");
+        insta::assert_snapshot!(draw(fixtures::intercepted(), Look::plain()), @r#"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
+
+          DNS       fergana.media
+            ✓ system                      12 ms  104.21.48.1
+            ✓ cloudflare-dns.com (DoH)    31 ms  reference: 104.21.48.1, 172.67.176.9
+          TCP
+            ✓ 104.21.48.1:443             41 ms  connected
+          TLS       as fergana.media
+            ✗ 104.21.48.1:443             51 ms  someone answers, but not provably the
+                                                 site, TLSv1.3, h2
+              certificate of fergana.media�[2J, issued by C=KZ, CN=Qaznet Trust Network�
+              valid 2026-10-01 to 2026-12-30 (35 days left)
+              it leads to no trusted root, comes without proof of its key
+          HTTP      GET https://fergana.media/
+            ✓ 104.21.48.1:443            320 ms  302 Found, 48.2 kB
+              title "moved"
+
+          → sent on to http://blocked.example/
+          DNS       blocked.example
+            ✓ system                     7.0 ms  212.154.0.1
+          TCP
+            ✓ 212.154.0.1:80              41 ms  connected
+          HTTP      GET http://blocked.example/
+            ✓ 212.154.0.1:80             320 ms  200 OK, 48.2 kB
+              title "Доступ� ограничен"
+          CANARIES  does the vantage have a network?
+            ✓ foreign                            2 of 2 answer
+            ✓ domestic                           1 of 1 answer
+
+          BLOCKED by tls.mitm, confidence 100 %
+          Someone in between answers with a certificate of their own.
+          • The certificate was issued by Qaznet Trust Network, a known interception
+            authority of Kazakhstan.
+          rule tls.mitm.known_ca, rule set 1
+        "#);
     }
 
     #[test]
     fn a_vantage_without_a_network_in_ascii() {
         let look = Look { unicode: false, ..Look::plain() };
-        insta::assert_snapshot!(draw(fixtures::offline(), look), @"");
+        insta::assert_snapshot!(draw(fixtures::offline(), look), @"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 5.00 s
+
+          DNS       fergana.media
+            x system                     5.00 s  no answer before the deadline
+            - cloudflare-dns.com (DoH)   1.0 ms  reference: the network cannot be
+                                                 reached
+          CONTROL   the same URL from elsewhere
+            - berlin                             could not be asked: the vantage's own
+                                                 proxy failed
+          CANARIES  does the vantage have a network?
+            x foreign                            0 of 2 answer; not www.wikipedia.org,
+                                                 www.debian.org
+            x domestic                           0 of 1 answer; not egov.kz
+
+          OFFLINE, confidence 99 %
+          * No canary answers: the vantage has no network.
+          rule canary.all_fail, rule set 1
+        ");
     }
 
     #[test]

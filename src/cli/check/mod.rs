@@ -8,20 +8,22 @@ mod transport;
 
 use std::io::Write;
 
+use url::Url;
+
 use super::args::{CheckArgs, GlobalArgs, TellFormat};
 use super::fault::{Exit, Fault};
 use super::look::Look;
 use super::output::Output;
 use super::{rooms, select, words};
 use crate::export::measurement_json;
-use crate::model::{Evidence, Verdict};
+use crate::model::{Evidence, SeriesKey, SiteId, VantageId, Verdict};
 
 /// Runs `check`.
 ///
 /// # Errors
 /// A target or a vantage is unknown, the configuration is wrong, or measuring could not begin.
 pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> {
-    let config = super::load(global, None)?.config;
+    let config = super::load(global)?.config;
     let targets = select::targets(&config, &args.what)?;
     let vantages = select::vantages(&config, &args.vantage)?;
     if vantages.is_empty() {
@@ -37,17 +39,25 @@ pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> 
         );
     }
 
-    let runtime = super::runtime()?;
+    let wanted = wanted(&targets, &vantages);
     let mut statuses = Vec::new();
     let mut written = Ok(());
-    runtime.block_on(rooms::measure(&config, &targets, &vantages, &mut |evidence, verdict| {
+    rooms::measure(config, wanted, &mut |evidence, verdict| {
         statuses.push(verdict.status);
         if written.is_ok() {
             written = tell(args.format, &look, &evidence, &verdict);
         }
-    }))?;
+    })?;
     written?;
     Ok(Exit::of_statuses(statuses))
+}
+
+/// Every URL from every vantage.
+fn wanted(targets: &[(SiteId, Url)], vantages: &[VantageId]) -> Vec<SeriesKey> {
+    let series = targets.iter().flat_map(|(site, url)| {
+        vantages.iter().map(|vantage| SeriesKey { site: site.clone(), url: url.clone(), vantage: vantage.clone() })
+    });
+    series.collect()
 }
 
 /// Writes one result at once: the next one may take half a minute.
