@@ -37,14 +37,21 @@ fn minutes_of(series: usize, minutes: std::ops::Range<u64>) -> Vec<ProbeRecord> 
     minutes.flat_map(|minute| (0..series).map(move |n| sample::record(n, minute, Status::Accessible))).collect()
 }
 
-/// A closed span in each of `count` records, in order of time over 200 series.
+/// `count` closed spans of 200 series in order of time, five to a record.
 fn spans(count: u64) -> impl Iterator<Item = ProbeRecord> {
-    (0..count).map(|i| {
-        let (n, minute) = ((i % 200) as usize, i * 7);
+    let closed = |i: u64| {
+        let (n, minute) = ((i / 5 % 200) as usize, i * 7);
         let mut span = sample::span(n, minute, minute + 5);
         span.end = Some(Bracket { earliest: Some(sample::at(minute + 5)), latest: Some(sample::at(minute + 6)) });
         span.ongoing = false;
-        sample::with_change(sample::record(n, minute, Status::Accessible), SpanChangeKind::Closed, span)
+        (n, minute, span)
+    };
+    (0..count / 5).map(move |record| {
+        let (n, minute, _) = closed(record * 5);
+        let plain = sample::record(n, minute, Status::Accessible);
+        (record * 5..record * 5 + 5)
+            .map(closed)
+            .fold(plain, |record, (_, _, span)| sample::with_change(record, SpanChangeKind::Closed, span))
     })
 }
 
@@ -106,7 +113,11 @@ fn filled(path: &Path, runtime: &Runtime) {
         record_all(runtime, &recorder, some);
     }
     runtime.block_on(recorder.close()).unwrap();
-    eprintln!("100,000 records made and written in {:.1?}; {} bytes", started.elapsed(), store::file_bytes(path));
+    eprintln!(
+        "20,000 records with 100,000 spans made and written in {:.1?}; {} bytes",
+        started.elapsed(),
+        store::file_bytes(path)
+    );
 }
 
 fn reading(c: &mut Criterion) {
@@ -120,9 +131,9 @@ fn reading(c: &mut Criterion) {
     group.bench_function("100,000 spans, opening included", |b| {
         b.iter(|| Reader::open(&path).unwrap().spans(&SpanFilter::default()).unwrap().len());
     });
-    group.throughput(Throughput::Elements(500));
+    group.throughput(Throughput::Elements(100));
     let one_site = MeasurementFilter { sites: vec![sample::key(7).site], ..MeasurementFilter::default() };
-    group.bench_function("500 measurements of one site", |b| {
+    group.bench_function("100 measurements of one site", |b| {
         b.iter(|| {
             let mut bytes = 0;
             Reader::open(&path)

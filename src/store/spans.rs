@@ -1,16 +1,15 @@
 //! Spans to and from their rows, and the journal of what happened to them.
 
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::intern::Interner;
-use crate::model::{
-    Bracket, MeasurementId, Mechanism, Segment, Span, SpanChange, SpanChangeKind, SpanId, Status, Timestamp,
-};
+use crate::model::{Bracket, MeasurementId, Mechanism, Segment, Span, SpanChange, SpanChangeKind, SpanId, Timestamp};
 
 /// The columns that [`read`] expects, in its order.
-pub(super) const COLUMNS: &str = "id, site, url, vantage, source, status, mechanism, start_earliest, start_latest, \
-     ended, end_earliest, end_latest, ongoing, last_observed, measurements, confidence, segment_from, segments, citation";
+pub(super) const COLUMNS: &str = "line, confidence";
+
+/// What stands between the fields of a line; no id, URL or label holds it, and the citation comes last.
+const SEPARATOR: char = '\u{1f}';
 
 /// Brings the span's row up to date, and notes openings, changes of mechanism and closings in the journal.
 pub(super) fn write(connection: &Connection, change: &SpanChange, measurement: MeasurementId) -> rusqlite::Result<()> {
@@ -92,67 +91,72 @@ fn segments_to_row(span: &Span) -> (Option<i64>, Option<String>) {
 
 /// The span of a row of [`COLUMNS`], or what is wrong with the row.
 pub(super) fn read(row: &Row<'_>, names: &mut Interner) -> Result<Span, String> {
-    let mechanism = optional_text(row, 6)?.map(|text| names.mechanism(text)).transpose()?;
-    let end = Bracket { earliest: instant(row, 10)?, latest: instant(row, 11)? };
+    let line = row.get_ref(0).map_err(said)?.as_blob().map_err(said)?;
+    let line = std::str::from_utf8(line).map_err(said)?;
+    let fields = &mut line.splitn(18, SEPARATOR);
+    let mut next = || fields.next().ok_or("a field is missing");
+    let span_id = next()?.parse().map_err(said)?;
+    let site = names.site(next()?)?;
+    let url = present(next()?).map(|text| names.url(text)).transpose()?;
+    let vantage = present(next()?).map(|text| names.vantage(text)).transpose()?;
+    let source = next()?.parse().map_err(said)?;
+    let status = next()?.parse().map_err(said)?;
+    let mechanism = present(next()?).map(|text| names.mechanism(text)).transpose()?;
+    let start = Bracket { earliest: instant(next()?)?, latest: instant(next()?)? };
+    let ended = next()? == "1";
+    let end = Bracket { earliest: instant(next()?)?, latest: instant(next()?)? };
+    let ongoing = next()? == "1";
+    let last_observed = instant(next()?)?;
+    let measurements = next()?.parse().map_err(said)?;
+    let segments = segments(mechanism, instant(next()?)?, next()?)?;
+    let citation = next()?.strip_prefix('=').map(str::to_owned);
+    let confidence = row.get(1).map_err(said)?;
     Ok(Span {
-        span_id: span_id(row)?,
-        site: names.site(text(row, 1)?)?,
-        url: optional_text(row, 2)?.map(|text| names.url(text)).transpose()?,
-        vantage: optional_text(row, 3)?.map(|text| names.vantage(text)).transpose()?,
-        source: text(row, 4)?.parse().map_err(said)?,
-        status: text(row, 5)?.parse::<Status>().map_err(said)?,
+        span_id,
+        site,
+        url,
+        vantage,
+        source,
+        status,
         mechanism,
-        segments: segments(row, mechanism)?,
-        start: Bracket { earliest: instant(row, 7)?, latest: instant(row, 8)? },
-        end: (integer(row, 9)? == Some(1)).then_some(end),
-        ongoing: integer(row, 12)? == Some(1),
-        last_observed: instant(row, 13)?,
-        measurements: integer(row, 14)?.and_then(|count| u64::try_from(count).ok()).ok_or("its count is negative")?,
-        confidence: row.get(15).map_err(said)?,
-        citation: optional_text(row, 18)?.map(str::to_owned),
+        segments,
+        start,
+        end: ended.then_some(end),
+        ongoing,
+        last_observed,
+        measurements,
+        confidence,
+        citation,
     })
 }
 
 /// How a row is called in an error: by its id as far as it can be read.
 pub(super) fn name(row: &Row<'_>) -> String {
-    span_id(row).map_or_else(|_| "a span without a readable id".to_owned(), |id| format!("span {id}"))
+    let line = row.get_ref(0).ok().and_then(|value| value.as_blob().ok()).unwrap_or_default();
+    let id = std::str::from_utf8(line.get(..32).unwrap_or_default()).ok().and_then(|id| id.parse::<SpanId>().ok());
+    id.map_or_else(|| "a span without a readable id".to_owned(), |id| format!("span {id}"))
 }
 
-fn segments(row: &Row<'_>, mechanism: Option<Mechanism>) -> Result<Vec<Segment>, String> {
-    if let Some(from) = instant(row, 16)? {
+/// The other direction of [`segments_to_row`].
+fn segments(mechanism: Option<Mechanism>, only: Option<Timestamp>, several: &str) -> Result<Vec<Segment>, String> {
+    if let Some(from) = only {
         let mechanism = mechanism.ok_or("it has a segment but no mechanism")?;
         return Ok(vec![Segment { from, mechanism }]);
     }
-    let Some(text) = optional_text(row, 17)? else { return Ok(Vec::new()) };
-    let pairs: Vec<(i64, Mechanism)> = serde_json::from_str(text).map_err(said)?;
-    Ok(pairs.into_iter().map(|(from, mechanism)| Segment { from: Timestamp::from_unix_ms(from), mechanism }).collect())
-}
-
-fn span_id(row: &Row<'_>) -> Result<SpanId, String> {
-    match value(row, 0)? {
-        ValueRef::Blob(bytes) => uuid::Uuid::from_slice(bytes).map(SpanId).map_err(said),
-        _ => Err("its id is no UUID".to_owned()),
+    if several.is_empty() {
+        return Ok(Vec::new());
     }
+    let pairs: Vec<(i64, Mechanism)> = serde_json::from_str(several).map_err(said)?;
+    let segment = |(from, mechanism)| Segment { from: Timestamp::from_unix_ms(from), mechanism };
+    Ok(pairs.into_iter().map(segment).collect())
 }
 
-fn instant(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, String> {
-    Ok(integer(row, column)?.map(Timestamp::from_unix_ms))
+fn present(field: &str) -> Option<&str> {
+    (!field.is_empty()).then_some(field)
 }
 
-fn integer(row: &Row<'_>, column: usize) -> Result<Option<i64>, String> {
-    value(row, column)?.as_i64_or_null().map_err(said)
-}
-
-fn optional_text<'row>(row: &'row Row<'_>, column: usize) -> Result<Option<&'row str>, String> {
-    value(row, column)?.as_str_or_null().map_err(said)
-}
-
-fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str, String> {
-    value(row, column)?.as_str().map_err(said)
-}
-
-fn value<'row>(row: &'row Row<'_>, column: usize) -> Result<ValueRef<'row>, String> {
-    row.get_ref(column).map_err(said)
+fn instant(field: &str) -> Result<Option<Timestamp>, String> {
+    present(field).map(|text| text.parse().map(Timestamp::from_unix_ms).map_err(said)).transpose()
 }
 
 fn said(error: impl std::fmt::Display) -> String {

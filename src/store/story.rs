@@ -211,7 +211,7 @@ async fn filters_let_through_what_they_say(backend: &impl Backend) {
             one.mechanism = None;
             one.segments = Vec::new();
             (one.url, one.vantage, one.confidence, one.last_observed) = (None, None, None, None);
-            one.citation = Some("A letter; \"quoted\"".to_owned());
+            one.citation = Some("A \"letter\";\u{1f}=\n".to_owned());
         }
         let status = if n % 2 == 0 { Status::Blocked } else { Status::Accessible };
         let record = with_change(record(n, first, status), SpanChangeKind::Opened, one.clone());
@@ -362,11 +362,10 @@ async fn one_record_that_cannot_be_kept_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_failing_disk_is_told_and_outlived() {
+async fn a_failing_database_is_told_and_outlived() {
     let backend = sqlite();
     let (recorder, _) = Recorder::open(&backend.path).unwrap();
     recorder.record(record(0, 0, Status::Accessible)).await.unwrap();
-    // SQLite on this connection cannot be made to fail from outside, but the table can be taken away from it.
     let aside = Connection::open(&backend.path).unwrap();
     aside.execute_batch("ALTER TABLE measurement RENAME TO elsewhere").unwrap();
     let error = recorder.record(record(0, 1, Status::Accessible)).await.unwrap_err();

@@ -104,6 +104,8 @@ impl Writer {
             }
             Ok(())
         });
+        // The transaction may not have begun at all.
+        replies.extend(next.map(|(_, reply)| reply));
         for reply in replies {
             let _ = reply.send(written.clone());
         }
@@ -188,5 +190,57 @@ fn concerns_one(error: &StoreError) -> bool {
             ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
         ),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::record;
+    use super::super::schema::{self, MIGRATIONS};
+    use super::*;
+    use crate::model::Status;
+
+    fn writer(dir: &Path) -> (Writer, mpsc::Receiver<Command>) {
+        let path = dir.join("a.db");
+        let lock = DaemonLock::take(&path).unwrap();
+        let connection = schema::open_for_writing(&path, MIGRATIONS).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        (Writer::new(connection, lock, &path, Box::new(|_| {})).unwrap(), mpsc::channel(1).1)
+    }
+
+    fn write(writer: &mut Writer, queue: &mut mpsc::Receiver<Command>, minute: u64) -> Result<(), StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        writer.batch(record(0, minute, Status::Accessible), reply, queue);
+        answer.try_recv().unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_outlived() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let pages = |writer: &Writer, pages: i64| {
+            writer.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        };
+        pages(&writer, 1);
+        let failures: Vec<StoreError> = (0..50).filter_map(|i| write(&mut writer, &mut queue, i).err()).collect();
+        assert!(failures.len() > 10);
+        for failure in failures {
+            assert_eq!(failure.sqlite_code(), Some(rusqlite::ffi::SQLITE_FULL));
+            assert!(failure.to_string().ends_with("free some space on that disk"), "{failure}");
+        }
+        pages(&writer, 1 << 30);
+        write(&mut writer, &mut queue, 60).unwrap();
+    }
+
+    #[test]
+    fn a_database_held_by_another_program_is_told_and_outlived() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let other = Connection::open(dir.path().join("a.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let refusal = write(&mut writer, &mut queue, 0).unwrap_err();
+        assert_eq!(refusal.sqlite_code(), Some(rusqlite::ffi::SQLITE_BUSY), "{refusal}");
+        other.execute_batch("ROLLBACK").unwrap();
+        write(&mut writer, &mut queue, 0).unwrap();
     }
 }
