@@ -14,6 +14,9 @@ use crate::lab::Lab;
 use crate::space::Space;
 use crate::sys;
 
+/// Names another build to test than the one that cargo made for this run.
+const OTHER_BINARY: &str = "BLOCKSPAN_LAB_BINARY";
+
 const POLL: Duration = Duration::from_millis(20);
 
 /// A command that has ended.
@@ -33,7 +36,8 @@ pub(crate) fn enter(command: &mut Command, space: &Space, resolv_conf: &Path) ->
 /// lab's directory.
 pub(crate) fn start(lab: &Lab, name: &str, args: &[&str]) -> Result<Child> {
     let dir = lab.dir()?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_blockspan"));
+    let binary = std::env::var_os(OTHER_BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_blockspan").into());
+    let mut command = Command::new(binary);
     command.args(args).arg("--config").arg(dir.join("blockspan.toml")).arg("--targets").arg(dir.join("targets.toml"));
     command.current_dir(dir).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", dir).env("RUST_BACKTRACE", "1");
     command.stdin(Stdio::null());

@@ -9,8 +9,8 @@ use anyhow::Result;
 /// A self-test.
 pub(crate) type Test = fn() -> Result<()>;
 
-/// Every self-test by name; they run as `self::NAME`.
-pub(crate) const ALL: [(&str, Test); 13] = [
+/// Self-tests that need a lab, by name; they run as `self::NAME`.
+pub(crate) const IN_LAB: [(&str, Test); 10] = [
     ("acts::a_name_is_banned_and_its_neighbour_on_the_same_address_is_not", acts::neighbour),
     ("acts::a_client_hello_in_many_segments_is_recognised", acts::many_segments),
     ("acts::a_rule_starts_and_stops_in_time", acts::window),
@@ -21,6 +21,10 @@ pub(crate) const ALL: [(&str, Test); 13] = [
     ("parts::encrypted_resolvers_tell_the_truth_where_the_isp_lies", parts::encrypted_resolvers),
     ("parts::nothing_leaves_the_lab", parts::nothing_leaves),
     ("parts::http2_is_spoken", parts::http2),
+];
+
+/// Self-tests of pure parts, which run everywhere.
+pub(crate) const PURE: [(&str, Test); 3] = [
     ("parts::a_client_hello_cut_anywhere_is_not_yet_one", parts::cut_hello),
     ("compare::a_wrong_check_is_caught", compare::wrong_check),
     ("compare::a_wrong_story_is_caught", compare::wrong_story),
