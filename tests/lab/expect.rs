@@ -1,0 +1,64 @@
+//! What a scenario says must be seen.
+
+use serde::Deserialize;
+
+/// What an ordinary client sees: `dns …`, `tcp …`, `tls …`, `http …`, joined by ` > ` down to the first failure.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witness {
+    /// What it asks for.
+    pub(crate) url: String,
+    /// What it sees from the vantage.
+    pub(crate) vantage: String,
+    /// What it sees through the way out.
+    pub(crate) control: String,
+}
+
+/// One measurement by `blockspan check`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Check {
+    pub(crate) url: String,
+    pub(crate) status: String,
+    /// Absent: there must be none.
+    pub(crate) mechanism: Option<String>,
+    /// A rule that must be among those that decided.
+    pub(crate) rule: Option<String>,
+    pub(crate) exit: i32,
+    /// Status that the control must be said to have seen.
+    pub(crate) control: Option<String>,
+}
+
+/// A run of the daemon.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Story {
+    pub(crate) url: String,
+    /// Length, in seconds.
+    pub(crate) seconds: f64,
+    /// Instants at which the daemon is killed (SIGKILL) and started again.
+    #[serde(default)]
+    pub(crate) kill_at: Vec<f64>,
+    /// The spans that must be on record at the end, in order, and no others.
+    #[serde(default, rename = "span")]
+    pub(crate) spans: Vec<ExpectedSpan>,
+}
+
+/// One span.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedSpan {
+    pub(crate) status: String,
+    pub(crate) mechanism: String,
+    /// The rule of the censor whose window is the truth.
+    pub(crate) truth: String,
+    /// Whether it still goes on at the end.
+    #[serde(default)]
+    pub(crate) ongoing: bool,
+    /// Most seconds from the true start until the span is on record.
+    pub(crate) opened_within: f64,
+    /// Most seconds from the true end until the span is on record as ended.
+    pub(crate) closed_within: Option<f64>,
+    /// Most seconds that each bracket may be wide.
+    pub(crate) bracket: f64,
+}

@@ -1,0 +1,107 @@
+//! The lab: the real binary in a small internet of network namespaces (see README.md beside this file).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod binary;
+mod check;
+mod expect;
+mod files;
+mod lab;
+mod places;
+mod privilege;
+mod router;
+mod scenario;
+mod self_tests;
+mod space;
+mod story;
+mod sys;
+mod witness;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use lab::Lab;
+use scenario::Scenario;
+
+/// Scenarios run at once unless `--test-threads` says otherwise: they mostly wait.
+const THREADS: usize = 4;
+
+/// Set to make a machine without namespaces a failure instead of a skip.
+const REQUIRE: &str = "BLOCKSPAN_LAB_REQUIRE";
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(THREADS);
+    let skip = if args.list { None } else { privilege::acquire().err().map(|error| format!("{error:#}")) };
+    if let Some(reason) = &skip {
+        eprintln!("\n==== THE LAB IS NOT RUN: no scenario is tested ====\n{reason}\n");
+        eprintln!("(set {REQUIRE}=1 to make this a failure)\n");
+    }
+    let trials = match trials(&skip.map(Arc::from)) {
+        Ok(trials) => trials,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    libtest_mimic::run(&args, trials).exit_code()
+}
+
+fn trials(skip: &Option<Arc<str>>) -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for (name, test) in self_tests::PURE {
+        trials.push(trial(format!("self::{name}"), None, test));
+    }
+    for (name, test) in self_tests::IN_LAB {
+        trials.push(trial(format!("self::{name}"), skip.clone(), test));
+    }
+    for path in scenario_files()? {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
+        let scenario = Arc::new(Scenario::read(&path)?);
+        ensure!(scenario.check.is_some() || scenario.story.is_some(), "scenario {name} has neither check nor story");
+        if scenario.witness.is_some() {
+            let scenario = scenario.clone();
+            trials.push(trial(format!("self::witness::{name}"), skip.clone(), move || witness::run(&scenario)));
+        }
+        trials.push(trial(name, skip.clone(), move || run(&scenario)));
+    }
+    Ok(trials)
+}
+
+fn trial(name: String, skip: Option<Arc<str>>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, move || match skip {
+        Some(reason) if std::env::var_os(REQUIRE).is_some() => Err(Failed::from(reason.as_ref())),
+        Some(_) => Ok(Completion::ignored_with("the lab cannot be built here; the reason stands above")),
+        None => test().map(|()| Completion::Completed).map_err(|error| Failed::from(format!("{error:#}"))),
+    })
+}
+
+fn scenario_files() -> Result<Vec<PathBuf>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/scenarios");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&dir).with_context(|| format!("read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Runs a scenario against the binary; the error carries all that is needed to see why.
+fn run(scenario: &Scenario) -> Result<()> {
+    let lab = Lab::build(scenario)?;
+    let mut result = Ok(());
+    if let Some(expected) = &scenario.check {
+        result = result.and_then(|()| check::run(&lab, scenario, expected));
+    }
+    if let Some(story) = &scenario.story {
+        result = result.and_then(|()| story::run(&lab, scenario, story));
+    }
+    result.map_err(|error| anyhow::anyhow!("{}\n\n{error:#}\n\n{}", scenario.about, lab.story()))
+}

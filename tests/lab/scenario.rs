@@ -1,0 +1,275 @@
+//! What a scenario file says: who answers what, what the censor does and when, what must be seen.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::expect::{Check, Story, Witness};
+
+/// One scenario file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// What happens, in a sentence or two.
+    pub(crate) about: String,
+    /// The sites, and what hosts the censor has.
+    #[serde(default, rename = "host")]
+    pub(crate) hosts: Vec<Host>,
+    /// What the ISP's resolver does not answer truly.
+    #[serde(default, rename = "lie")]
+    pub(crate) lies: Vec<Lie>,
+    /// What the censor does on the path.
+    #[serde(default, rename = "censor")]
+    pub(crate) rules: Vec<Rule>,
+    /// How the instrument is set up.
+    #[serde(default)]
+    pub(crate) setup: Setup,
+    /// What an ordinary client must see, which proves that the scenario does what it says.
+    pub(crate) witness: Option<Witness>,
+    /// One measurement by `blockspan check`, and what it must say.
+    pub(crate) check: Option<Check>,
+    /// A run of the daemon, and the spans that it must record.
+    pub(crate) story: Option<Story>,
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("scenario {}", path.display()))
+    }
+}
+
+/// Whether something that lasts `from` … `until` holds at `now`. All in seconds since the start of the scenario; an
+/// absent end is open.
+pub(crate) fn holds(from: Option<f64>, until: Option<f64>, now: f64) -> bool {
+    from.is_none_or(|from| from <= now) && until.is_none_or(|until| now < until)
+}
+
+/// A web server. Its address says where it stands: 198.18.2.x in the ISP, 198.19.x.y in the world.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Host {
+    pub(crate) address: Ipv4Addr,
+    /// Names that resolve to it and that its certificate bears. Without names it makes a certificate for whatever
+    /// name the client asks for, as an intercepting box does.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
+    /// Whether the names are in the DNS at all (default yes).
+    #[serde(default = "yes")]
+    pub(crate) published: bool,
+    /// Whether it speaks TLS on port 443 (default yes).
+    #[serde(default = "yes")]
+    pub(crate) https: bool,
+    /// Who signs its certificates.
+    #[serde(default)]
+    pub(crate) authority: Authority,
+    /// What port 80 does.
+    #[serde(default)]
+    pub(crate) http: PlainHttp,
+    #[serde(default)]
+    pub(crate) page: Page,
+    /// What is wrong with it.
+    pub(crate) fault: Option<Fault>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Who signs a host's certificates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Authority {
+    /// The lab's own, which the instrument trusts.
+    #[default]
+    Lab,
+    /// One that bears the name of Kazakhstan's interception authority (and another key).
+    KazakhName,
+    /// One that nobody knows.
+    Stranger,
+}
+
+/// What a host does on port 80.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PlainHttp {
+    /// Redirects to https.
+    #[default]
+    Redirect,
+    /// Serves the same page.
+    Page,
+    /// Nothing listens.
+    Closed,
+}
+
+/// What a host answers to every request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            headers: BTreeMap::from([("content-type".into(), "text/html; charset=utf-8".into())]),
+            body: "<!doctype html><title>Evening news of the lab</title><h1>News</h1><p>All is well.</p>".into(),
+        }
+    }
+}
+
+/// A host's own failure: it shows from everywhere, the way out included.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    pub(crate) how: FaultKind,
+    pub(crate) from: Option<f64>,
+    pub(crate) until: Option<f64>,
+}
+
+/// How a host fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FaultKind {
+    /// Nothing comes back at all.
+    Unreachable,
+    /// Connections are refused.
+    Closed,
+    /// Connections are accepted and nothing is ever said.
+    Silent,
+}
+
+/// A false answer, of the ISP's resolver or forged on the path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Answer {
+    Nxdomain,
+    Refused,
+    Servfail,
+    /// NOERROR without records.
+    Empty,
+    /// No answer at all.
+    Silence,
+    /// These addresses.
+    Addresses(Vec<Ipv4Addr>),
+}
+
+/// What the ISP's resolver says of a name instead of the truth.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lie {
+    pub(crate) name: NamePattern,
+    pub(crate) answer: Answer,
+    pub(crate) from: Option<f64>,
+    pub(crate) until: Option<f64>,
+}
+
+/// A name, or with a leading dot a name and everything under it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct NamePattern(pub(crate) String);
+
+impl NamePattern {
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        match self.0.strip_prefix('.') {
+            Some(domain) => name == domain || name.ends_with(&self.0),
+            None => name == self.0,
+        }
+    }
+}
+
+/// One thing that the censor does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    /// Name in the router's log and in the expectations of a story.
+    #[serde(default)]
+    pub(crate) id: String,
+    pub(crate) when: Trigger,
+    pub(crate) act: Act,
+    pub(crate) from: Option<f64>,
+    pub(crate) until: Option<f64>,
+}
+
+/// What the censor looks at.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Trigger {
+    /// Every packet of the vantage.
+    All,
+    /// Every packet between the vantage and addresses outside the ISP.
+    Foreign,
+    /// Every packet between the vantage and this address.
+    Address(Ipv4Addr),
+    /// A ClientHello that bears this server name.
+    Sni(NamePattern),
+    /// A clear-text HTTP request with this Host.
+    Host(NamePattern),
+    /// A clear-text DNS question (UDP) for this name.
+    Question(NamePattern),
+}
+
+/// What the censor does then. After a `sni` or `host` trigger the flow is dead: later packets of it are dropped.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Act {
+    /// Drops.
+    Drop,
+    /// Sends RST to both sides and drops.
+    Reset,
+    /// Answers SYN with RST; drops the rest.
+    Refuse,
+    /// Answers with ICMP "communication administratively prohibited" and drops.
+    Prohibit,
+    /// Sends FIN to the client, RST to the server.
+    Fin,
+    /// Sends TCP connections to another host.
+    Redirect(SocketAddrV4),
+    /// Answers the request, then closes; the server gets RST.
+    Respond(Page),
+    /// Answers the question and drops it.
+    Forge(Answer),
+    /// Answers the question and lets it pass, so that the true answer comes second.
+    ForgeFirst(Answer),
+}
+
+/// How the instrument is set up. The default is a vantage with all helpers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Setup {
+    /// The vantage goes through the way out instead of directly.
+    pub(crate) through_way_out: bool,
+    /// Resolvers of the vantage, in the configuration's notation; none: the default.
+    pub(crate) resolvers: Vec<String>,
+    /// With a control vantage behind the way out.
+    pub(crate) control_vantage: bool,
+    /// With encrypted control resolvers.
+    pub(crate) control_resolvers: bool,
+    pub(crate) canaries: bool,
+    /// Time scale of a story: 20 means that interval, waits and spread are a twentieth of the defaults.
+    pub(crate) scale: f64,
+    /// Seconds that the instrument waits at each layer.
+    pub(crate) timeout: f64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            through_way_out: false,
+            resolvers: Vec::new(),
+            control_vantage: true,
+            control_resolvers: true,
+            canaries: true,
+            scale: 20.0,
+            timeout: 2.0,
+        }
+    }
+}

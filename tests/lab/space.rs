@@ -1,0 +1,83 @@
+//! A network namespace with one TUN device. It has no name, so nothing is left behind when the lab ends.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::sys;
+
+/// A network namespace. It lives as long as this handle, a thread in it or a child in it.
+pub(crate) struct Space {
+    name: &'static str,
+    net: OwnedFd,
+}
+
+impl Space {
+    /// Makes a namespace whose TUN device leads to the router, and gives the device's descriptor.
+    /// `addresses` are lines of `ip -batch` beyond bringing the devices up.
+    pub(crate) fn make(name: &'static str, addresses: &str) -> Result<(Self, OwnedFd)> {
+        let device = sys::DEVICE;
+        let batch = format!(
+            "link set lo up\nlink set {device} mtu 1500\n{addresses}link set {device} up\nroute add default dev {device}\n"
+        );
+        let making = thread::Builder::new().name(format!("make-{name}"));
+        let made = making.spawn(move || -> Result<(OwnedFd, OwnedFd)> {
+            unshare(CloneFlags::CLONE_NEWNET).context("unshare(CLONE_NEWNET)")?;
+            let net = File::open("/proc/thread-self/ns/net").context("open /proc/thread-self/ns/net")?;
+            // The lab speaks IPv4; without this the kernel would send router solicitations down the path.
+            let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+            let tun = sys::make_tun()?;
+            run_ip(&batch)?;
+            Ok((net.into(), tun))
+        })?;
+        let (net, tun) = made.join().map_err(|_| anyhow::anyhow!("thread of namespace {name} panicked"))??;
+        Ok((Self { name, net }, tun))
+    }
+
+    /// Runs `work` in a thread that lives in the namespace. Sockets made there belong to it, and so do children.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<Result<T>>> {
+        let net = self.net()?;
+        let builder = thread::Builder::new().name(self.name.to_owned());
+        let handle = builder.spawn(move || {
+            setns(&net, CloneFlags::CLONE_NEWNET).context("setns")?;
+            Ok(work())
+        })?;
+        Ok(handle)
+    }
+
+    /// Runs `work` to its end in the namespace.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.spawn(work)?.join().map_err(|_| anyhow::anyhow!("work in namespace {} panicked", self.name))?
+    }
+
+    /// A descriptor of the namespace, for a child to enter.
+    pub(crate) fn net(&self) -> Result<OwnedFd> {
+        self.net.try_clone().context("duplicate the namespace's descriptor")
+    }
+}
+
+fn run_ip(batch: &str) -> Result<()> {
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start `ip` (Debian package iproute2)")?;
+    if let Some(mut stdin) = ip.stdin.take() {
+        stdin.write_all(batch.as_bytes())?;
+    }
+    let output = ip.wait_with_output()?;
+    if !output.status.success() {
+        bail!("`ip` failed: {}\nfor:\n{batch}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Scenarios that take time: the daemon runs while the censor starts and stops, and its record is compared with the
+//! truth.
+
+use std::process::Child;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::binary;
+use crate::expect::{ExpectedSpan, Story};
+use crate::files;
+use crate::lab::Lab;
+use crate::scenario::{Rule, Scenario};
+
+/// Between two looks at the record.
+const LOOK: Duration = Duration::from_millis(500);
+/// The daemon must stop in order within 10 s (plus what a busy machine takes).
+const STOP: Duration = Duration::from_secs(12);
+
+/// When each span was first seen on record, in seconds since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OnRecord {
+    pub(crate) opened: Option<f64>,
+    pub(crate) closed: Option<f64>,
+}
+
+/// Runs the daemon through the story and compares its record.
+pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
+    files::write(lab.dir()?, &scenario.setup, &story.url)?;
+    let mut run = 0;
+    let mut daemon = Daemon(start(lab, run)?);
+    let mut kills = story.kill_at.iter().copied().peekable();
+    let mut on_record = vec![OnRecord::default(); story.spans.len()];
+    while lab.clock.now() < story.seconds {
+        if let Some(status) = daemon.0.try_wait()? {
+            bail!("the daemon ended by itself at {:.1} s: {status}", lab.clock.now());
+        }
+        if kills.next_if(|at| *at <= lab.clock.now()).is_some() {
+            daemon.0.kill()?;
+            daemon.0.wait()?;
+            run += 1;
+            daemon = Daemon(start(lab, run)?);
+        }
+        if let Ok(spans) = history(lab) {
+            note(&mut on_record, &spans, lab.clock.now());
+        }
+        sleep(LOOK);
+    }
+    kill(Pid::from_raw(i32::try_from(daemon.0.id())?), Signal::SIGTERM)?;
+    let status = binary::wait(&mut daemon.0, STOP)?.context("the daemon did not stop within 10 s of SIGTERM")?;
+    ensure!(status.success(), "the daemon ended with {status} on SIGTERM");
+    let spans = history(lab)?;
+    let truth = |seconds: f64| lab.clock.unix_ms(seconds);
+    let faults = compare(story, &scenario.rules, &spans, &on_record, truth);
+    ensure!(faults.is_empty(), "{}\n{:#}", faults.join("\n"), Value::from(spans));
+    Ok(())
+}
+
+/// Ends with the test, however that ends.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(lab: &Lab, run: u32) -> Result<Child> {
+    binary::start(lab, &format!("daemon-{run}"), &["run"])
+}
+
+fn history(lab: &Lab) -> Result<Vec<Value>> {
+    let args = ["history", "--source", "measured", "--format", "json"];
+    let finished = binary::run(lab, "history", &args, Duration::from_secs(10))?;
+    ensure!(finished.exit == Some(0), "history ended with {:?}", finished.exit);
+    serde_json::from_str(&finished.stdout).context("history is not a JSON array")
+}
+
+fn note(on_record: &mut [OnRecord], spans: &[Value], now: f64) {
+    for (seen, span) in on_record.iter_mut().zip(spans) {
+        seen.opened.get_or_insert(now);
+        if span["ongoing"] == Value::Bool(false) {
+            seen.closed.get_or_insert(now);
+        }
+    }
+}
+
+/// Everything in which the record differs from the truth. `unix_ms` turns seconds of the scenario into instants.
+pub(crate) fn compare(
+    story: &Story,
+    rules: &[Rule],
+    spans: &[Value],
+    on_record: &[OnRecord],
+    unix_ms: impl Fn(f64) -> i64,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    if spans.len() != story.spans.len() {
+        faults.push(format!("{} spans expected, {} on record", story.spans.len(), spans.len()));
+    }
+    for (number, ((expected, span), seen)) in story.spans.iter().zip(spans).zip(on_record).enumerate() {
+        let Some(rule) = rules.iter().find(|rule| rule.id == expected.truth) else {
+            faults.push(format!("span {number}: the scenario has no rule {:?}", expected.truth));
+            continue;
+        };
+        let said = compare_span(story, expected, rule, span, *seen, &unix_ms);
+        faults.extend(said.into_iter().map(|fault| format!("span {number}: {fault}")));
+    }
+    faults
+}
+
+fn compare_span(
+    story: &Story,
+    expected: &ExpectedSpan,
+    rule: &Rule,
+    span: &Value,
+    seen: OnRecord,
+    unix_ms: impl Fn(f64) -> i64,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    let texts = [
+        ("url", story.url.as_str()),
+        ("vantage", files::VANTAGE),
+        ("source", "measured"),
+        ("status", expected.status.as_str()),
+        ("mechanism", expected.mechanism.as_str()),
+    ];
+    for (key, text) in texts {
+        if span[key] != text {
+            faults.push(format!("{key}: expected {text}, saw {}", span[key]));
+        }
+    }
+    if span["ongoing"] != expected.ongoing {
+        faults.push(format!("ongoing: expected {}, saw {}", expected.ongoing, span["ongoing"]));
+    }
+    let mut event = |what: &str, key: &str, truth: Option<f64>, recorded: Option<f64>, within: Option<f64>| {
+        let Some(truth) = truth else { return };
+        if let Err(fault) = in_bracket(&span[key], unix_ms(truth), expected.bracket) {
+            faults.push(format!("{key}: {fault}"));
+        }
+        let late = recorded.map(|at| at - truth);
+        if let Some(bound) = within
+            && late.is_none_or(|late| late > bound)
+        {
+            faults.push(format!("{what} within {bound} s of the truth expected, was {late:?}"));
+        }
+    };
+    event("opened", "start", rule.from, seen.opened, Some(expected.opened_within));
+    if expected.ongoing {
+        if !span["end"].is_null() {
+            faults.push(format!("end: none expected while it goes on, saw {}", span["end"]));
+        }
+    } else {
+        event("closed", "end", rule.until, seen.closed, expected.closed_within);
+    }
+    faults
+}
+
+/// Whether the bracket is closed on both sides, holds the true instant, and is narrow enough.
+fn in_bracket(bracket: &Value, truth: i64, width: f64) -> Result<()> {
+    let instant = |key: &str| -> Result<i64> {
+        let text = bracket[key].as_str().with_context(|| format!("no {key} in {bracket}"))?;
+        Ok(text.parse::<Timestamp>().with_context(|| format!("{key} {text}"))?.as_millisecond())
+    };
+    let (earliest, latest) = (instant("earliest")?, instant("latest")?);
+    ensure!(
+        earliest <= truth && truth <= latest,
+        "the truth lies outside: {} ms after earliest, {} ms before latest",
+        truth - earliest,
+        latest - truth
+    );
+    let wide = (latest - earliest) as f64 / 1000.0;
+    ensure!(wide <= width, "{wide} s wide, at most {width} s expected");
+    Ok(())
+}

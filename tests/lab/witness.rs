@@ -1,0 +1,276 @@
+//! An ordinary client that shares no code with the instrument. What it sees proves that the lab does what a scenario
+//! says.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_socks::tcp::Socks5Stream;
+use url::Url;
+
+use crate::lab::Lab;
+use crate::places;
+use crate::scenario::{Authority, Scenario};
+use crate::world::authority::root_der;
+
+/// Wait at each layer.
+pub(crate) const WAIT: Duration = Duration::from_millis(1500);
+
+/// Looks at a scenario from the vantage and through the way out.
+pub(crate) fn run(scenario: &Scenario) -> Result<()> {
+    let expected = scenario.witness.as_ref().context("no witness")?;
+    let lab = Lab::build(scenario)?;
+    let url: Url = expected.url.parse()?;
+    let (direct, abroad) = in_vantage(&lab, async move { (look(&url, false).await, look(&url, true).await) })?;
+    ensure!(
+        direct == expected.vantage && abroad == expected.control,
+        "expected  {}\nsaw       {direct}\nexpected abroad  {}\nsaw abroad       {abroad}\n{}",
+        expected.vantage,
+        expected.control,
+        lab.story()
+    );
+    Ok(())
+}
+
+/// Runs `work` in the vantage's namespace.
+pub(crate) fn in_vantage<T: Send + 'static>(lab: &Lab, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    lab.vantage.run(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(work))
+    })?
+}
+
+/// What a client sees of `url`, layer by layer: `dns ADDRESS > tcp open > tls trusted > http 200 TITLE`.
+pub(crate) async fn look(url: &Url, through_way_out: bool) -> String {
+    let mut seen = Vec::new();
+    // The first failure has said all that there is to say.
+    let _ = layers(url, through_way_out, &mut seen).await;
+    seen.join(" > ")
+}
+
+async fn layers(url: &Url, through_way_out: bool, seen: &mut Vec<String>) -> Option<()> {
+    let host = url.host_str()?;
+    let port = url.port_or_known_default()?;
+    let stream = if through_way_out {
+        let opening = timeout(WAIT, Socks5Stream::connect(places::WAY_OUT, (host.to_owned(), port))).await;
+        let opened =
+            opening.map_err(|_| "timeout".to_owned()).and_then(|stream| stream.map_err(|error| in_words(&error)));
+        note(seen, "tcp", opened.as_ref().map(|_| "open".to_owned()).map_err(Clone::clone))?;
+        opened.ok()?.into_inner()
+    } else {
+        let resolved = ask(places::RESOLVER, host).await;
+        note(seen, "dns", resolved.as_ref().map(|addresses| listed(addresses)).map_err(Clone::clone))?;
+        let address = *resolved.ok()?.first()?;
+        let opened = connect(SocketAddrV4::new(address, port)).await;
+        note(seen, "tcp", opened.as_ref().map(|_| "open".to_owned()).map_err(Clone::clone))?;
+        opened.ok()?
+    };
+    if url.scheme() == "http" {
+        return note(seen, "http", get(stream, url).await);
+    }
+    let (signer, stream) = match handshake(stream, host).await {
+        Ok((stream, signer)) => (Ok(signer), Some(stream)),
+        Err(failure) => (Err(failure), None),
+    };
+    note(seen, "tls", signer)?;
+    note(seen, "http", get(stream?, url).await)
+}
+
+fn note(seen: &mut Vec<String>, layer: &str, outcome: Result<String, String>) -> Option<()> {
+    let ok = outcome.is_ok();
+    seen.push(format!("{layer} {}", outcome.unwrap_or_else(|failure| failure)));
+    ok.then_some(())
+}
+
+fn listed(addresses: &[Ipv4Addr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Asks `resolver` over UDP for the addresses of `name`.
+pub(crate) async fn ask(resolver: Ipv4Addr, name: &str) -> Result<Vec<Ipv4Addr>, String> {
+    let answers = ask_all(resolver, name, 1).await.map_err(|error| in_words(&error))?;
+    read_answer(answers.first().ok_or("timeout")?)
+}
+
+/// Asks `resolver` over UDP, and gives the first `most` answers of those that come in time.
+pub(crate) async fn ask_all(resolver: Ipv4Addr, name: &str, most: usize) -> io::Result<Vec<Message>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.send_to(&question(name).map_err(io::Error::other)?, (resolver, 53)).await?;
+    let mut answers = Vec::new();
+    let mut buffer = [0; 1500];
+    while answers.len() < most
+        && let Ok(received) = timeout(WAIT, socket.recv_from(&mut buffer)).await
+    {
+        answers.extend(Message::from_vec(&buffer[..received?.0]));
+    }
+    Ok(answers)
+}
+
+/// The bytes of a question for the addresses of `name`.
+pub(crate) fn question(name: &str) -> Result<Vec<u8>> {
+    let mut query = Message::query();
+    query.metadata.recursion_desired = true;
+    query.add_query(Query::query(Name::from_ascii(name)?, RecordType::A));
+    Ok(query.to_vec()?)
+}
+
+/// The addresses of an answer, or what it says instead.
+pub(crate) fn read_answer(answer: &Message) -> Result<Vec<Ipv4Addr>, String> {
+    let addresses: Vec<_> = answer
+        .answers
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        })
+        .collect();
+    match answer.metadata.response_code {
+        ResponseCode::NoError if addresses.is_empty() => Err("empty".into()),
+        ResponseCode::NoError => Ok(addresses),
+        ResponseCode::NXDomain => Err("nxdomain".into()),
+        ResponseCode::Refused => Err("refused".into()),
+        ResponseCode::ServFail => Err("servfail".into()),
+        other => Err(other.to_string()),
+    }
+}
+
+/// Opens a connection.
+pub(crate) async fn connect(to: SocketAddrV4) -> Result<TcpStream, String> {
+    within(TcpStream::connect(to)).await
+}
+
+/// Shakes hands whoever it is, and says who vouches for it: `trusted`, or the common name of an unknown signer.
+pub(crate) async fn handshake(stream: TcpStream, name: &str) -> Result<(TlsStream<TcpStream>, String), String> {
+    let judge = Arc::new(Judge::new().map_err(|error| error.to_string())?);
+    let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(judge.clone())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await?;
+    let said = judge.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((stream, said))
+}
+
+async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> Result<String, String> {
+    let host = url.host_str().unwrap_or_default();
+    let mut request = format!("GET {} HTTP/1.1\r\n", url.path());
+    let _ = write!(request, "Host: {host}\r\nConnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    within(async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.read_to_end(&mut answer).await
+    })
+    .await?;
+    let answer = String::from_utf8_lossy(&answer);
+    let Some(status) = answer.split(' ').nth(1) else { return Err("eof".into()) };
+    let rest = answer.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    Ok(rest.map_or(status.to_owned(), |(title, _)| format!("{status} {title}")))
+}
+
+async fn within<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
+    match timeout(WAIT, work).await {
+        Ok(done) => done.map_err(|error| in_words(&error)),
+        Err(_) => Err("timeout".into()),
+    }
+}
+
+/// A failure in one word.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<tokio_socks::Error>() {
+        return match error {
+            tokio_socks::Error::ConnectionRefused => "refused".into(),
+            tokio_socks::Error::Io(error) => in_words(error),
+            other => other.to_string(),
+        };
+    }
+    match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => "refused".into(),
+        Some(io::ErrorKind::ConnectionReset) => "reset".into(),
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "unreachable".into(),
+        Some(io::ErrorKind::UnexpectedEof) => "eof".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Lets every chain pass and says what it is.
+#[derive(Debug)]
+struct Judge {
+    honest: Arc<WebPkiServerVerifier>,
+    said: Mutex<String>,
+}
+
+impl Judge {
+    fn new() -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root_der(Authority::Lab)?)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let honest = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(Self { honest, said: Mutex::default() })
+    }
+}
+
+fn signer(chain: &[u8]) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(chain).ok()?;
+    let name = certificate.issuer().iter_common_name().next()?.as_str().ok()?.to_owned();
+    Some(name)
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let said = match self.honest.verify_server_cert(leaf, intermediates, name, ocsp, now) {
+            Ok(_) => "trusted".to_owned(),
+            Err(_) => format!("signed by {}", signer(leaf).unwrap_or_default()),
+        };
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.honest.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.honest.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.honest.supported_verify_schemes()
+    }
+}

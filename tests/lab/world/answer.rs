@@ -1,0 +1,66 @@
+//! What name servers say: the truth of the lab's zone, or a lie.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use hickory_proto::op::{Message, MessageType, ResponseCode};
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{RData, Record, RecordType};
+
+use crate::router::Clock;
+use crate::scenario::{Answer, Lie, holds};
+
+const TTL: u32 = 60;
+
+/// Every name of the lab and its addresses.
+pub(crate) type Zone = HashMap<String, Vec<Ipv4Addr>>;
+
+/// A name server: the truth, but for its lies.
+pub(crate) struct NameServer {
+    pub(crate) zone: std::sync::Arc<Zone>,
+    pub(crate) lies: Vec<Lie>,
+    pub(crate) clock: Clock,
+}
+
+impl NameServer {
+    /// The answer to a question; None is silence.
+    pub(crate) fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
+        let query = Message::from_vec(question).ok()?;
+        let name = query.queries.first()?.name().to_ascii();
+        let now = self.clock.now();
+        let lies = |lie: &&Lie| lie.name.matches(&name) && holds(lie.from, lie.until, now);
+        match self.lies.iter().find(lies) {
+            Some(told) => lie(&query, &told.answer),
+            None => truth(&query, &self.zone),
+        }
+    }
+}
+
+fn truth(query: &Message, zone: &Zone) -> Option<Vec<u8>> {
+    let name = query.queries.first()?.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+    let answer = zone.get(&name).map_or(Answer::Nxdomain, |addresses| Answer::Addresses(addresses.clone()));
+    lie(query, &answer)
+}
+
+/// The bytes of `answer` to `query`; None for silence. A question for anything but A gets an empty answer where an A
+/// record exists.
+pub(crate) fn lie(query: &Message, answer: &Answer) -> Option<Vec<u8>> {
+    let question = query.queries.first()?;
+    let mut message = query.clone();
+    message.metadata.message_type = MessageType::Response;
+    message.metadata.recursion_available = true;
+    (message.answers, message.authorities, message.additionals) = Default::default();
+    message.metadata.response_code = match answer {
+        Answer::Nxdomain => ResponseCode::NXDomain,
+        Answer::Refused => ResponseCode::Refused,
+        Answer::Servfail => ResponseCode::ServFail,
+        Answer::Empty | Answer::Addresses(_) => ResponseCode::NoError,
+        Answer::Silence => return None,
+    };
+    if let (Answer::Addresses(addresses), RecordType::A) = (answer, question.query_type()) {
+        for address in addresses {
+            message.add_answer(Record::from_rdata(question.name().clone(), TTL, RData::A(A(*address))));
+        }
+    }
+    message.to_vec().ok()
+}

@@ -1,0 +1,76 @@
+//! Everything that answers: the ISP's resolver, the sites, the encrypted resolver and the way out.
+
+pub(crate) mod answer;
+pub(crate) mod authority;
+mod dns;
+mod way_out;
+mod web;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result};
+use tokio_util::sync::CancellationToken;
+
+use answer::{NameServer, Zone};
+pub(crate) use web::http_text;
+
+use crate::places::{self, Place};
+use crate::router::Clock;
+use crate::scenario::{Authority, Host, Lie};
+use crate::space::Space;
+
+/// What the world knows of the scenario.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) hosts: Arc<Vec<Host>>,
+    pub(crate) zone: Arc<Zone>,
+    pub(crate) lies: Vec<Lie>,
+    pub(crate) clock: Clock,
+}
+
+/// Starts all servers of `place` in its namespace, and returns when every port is bound. They end when `stop` is
+/// cancelled.
+pub(crate) fn start(
+    place: Place,
+    space: &Space,
+    world: World,
+    stop: CancellationToken,
+) -> Result<JoinHandle<Result<()>>> {
+    let (ready, bound) = mpsc::channel();
+    let serving = space.spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error.into()))),
+        };
+        runtime.block_on(async {
+            let _ = ready.send(serve(place, &world).await);
+            stop.cancelled().await;
+        });
+    })?;
+    let name = place.name();
+    bound.recv().with_context(|| format!("the servers of {name} died"))?.with_context(|| format!("serve {name}"))?;
+    Ok(serving)
+}
+
+async fn serve(place: Place, world: &World) -> Result<()> {
+    let name_server = |lies| Arc::new(NameServer { zone: world.zone.clone(), lies, clock: world.clock });
+    match place {
+        Place::Vantage | Place::World => {}
+        Place::Isp => dns::serve_plain(places::RESOLVER, name_server(world.lies.clone())).await?,
+        Place::Abroad => {
+            let (name, address) = places::TRUE_RESOLVER;
+            let truth = name_server(Vec::new());
+            let acceptor = |alpn: &[&[u8]]| web::acceptor(Authority::Lab, &[name.to_owned()], alpn);
+            dns::serve_plain(address, truth.clone()).await?;
+            dns::serve_tls(address, acceptor(&[b"dot"])?, truth.clone()).await?;
+            dns::serve_https(address, acceptor(&[b"h2", b"http/1.1"])?, truth).await?;
+            way_out::serve(world.zone.clone()).await?;
+        }
+    }
+    for host in world.hosts.iter().filter(|host| Place::of(host.address) == Some(place)) {
+        web::serve_host(host).await.with_context(|| format!("host {}", host.address))?;
+    }
+    Ok(())
+}
