@@ -1,7 +1,7 @@
 //! What stands beside the measurement: the controls' consensus and the canaries' tally.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{CanaryReport, CanaryScope, ControlHttp, ControlReport, ControlSummary, Failure, Layer, Status};
 
@@ -74,6 +74,17 @@ impl<'e> Controls<'e> {
             Layer::Tls => report.endpoints.iter().any(|endpoint| endpoint.tls_tried && endpoint.tls_failure.is_none()),
             Layer::Http | Layer::Quic => false,
         })
+    }
+
+    /// At least one usable control tried this address, and none of them got a connection there.
+    pub(super) fn fails_at(&self, address: SocketAddr) -> bool {
+        let mut tried = self
+            .usable()
+            .flat_map(|report| &report.endpoints)
+            .filter(|endpoint| endpoint.address == address)
+            .map(|endpoint| endpoint.tcp_failure.is_some() || (endpoint.tls_tried && endpoint.tls_failure.is_some()))
+            .peekable();
+        tried.peek().is_some() && tried.all(|failed| failed)
     }
 
     /// A usable control was shown a certificate that proves nothing, too.

@@ -12,27 +12,18 @@ pub(super) fn refuser(exchange: &HttpExchange) -> Option<&'static str> {
     let server = header(exchange, "server").unwrap_or_default().to_ascii_lowercase();
     let has = |name: &str| header(exchange, name).is_some();
     let titled = |marks: &[&str]| marks.iter().any(|mark| title.contains(mark));
-    if has("cf-mitigated") {
-        Some("Cloudflare")
-    } else if server.contains("cloudflare")
-        && titled(&["just a moment", "attention required", "access denied", "you have been blocked", "ddos protection"])
-    {
-        Some("Cloudflare")
-    } else if (server.contains("akamaighost") || server.contains("akamainetstorage")) && titled(&["access denied"]) {
-        Some("Akamai")
-    } else if has("x-amzn-waf-action") {
-        Some("AWS WAF")
-    } else if has("x-amz-cf-id") && titled(&["the request could not be satisfied"]) {
-        Some("CloudFront")
-    } else if server.contains("ddos-guard") && titled(&["ddos-guard"]) {
-        Some("DDoS-Guard")
-    } else if (has("x-sucuri-id") || server.contains("sucuri")) && titled(&["sucuri"]) {
-        Some("Sucuri")
-    } else if has("x-iinfo") && matches!(status, 403 | 503) {
-        Some("Imperva")
-    } else {
-        None
-    }
+    let cloudflare =
+        ["just a moment", "attention required", "access denied", "you have been blocked", "ddos protection"];
+    let marks = [
+        ("Cloudflare", has("cf-mitigated") || server.contains("cloudflare") && titled(&cloudflare)),
+        ("Akamai", server.contains("akamai") && titled(&["access denied"])),
+        ("AWS WAF", has("x-amzn-waf-action")),
+        ("CloudFront", has("x-amz-cf-id") && titled(&["the request could not be satisfied"])),
+        ("DDoS-Guard", server.contains("ddos-guard") && titled(&["ddos-guard"])),
+        ("Sucuri", (has("x-sucuri-id") || server.contains("sucuri")) && titled(&["sucuri"])),
+        ("Imperva", has("x-iinfo") && matches!(status, 403 | 503)),
+    ];
+    marks.iter().find(|(_, marked)| *marked).map(|(who, _)| *who)
 }
 
 /// The first header field of that name (lower case).

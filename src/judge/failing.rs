@@ -60,15 +60,13 @@ impl<'e> Failing<'e> {
             let masked = path.address.is_ipv6() || is_local(failure);
             return (!masked).then(|| failing(Layer::Tcp, tcp_mechanism(failure), failure, tcp.elapsed));
         }
-        if let Some(http) = path.http {
-            if path.authentic || !hop.https {
-                let failure = http.failure.as_ref().filter(|failure| !is_local(failure))?;
-                let mechanism = http_mechanism(failure, http.status.is_some());
-                return Some(failing(Layer::Http, mechanism, failure, http.elapsed));
-            }
+        if let Some(http) = path.http.filter(|_| path.authentic || !hop.https) {
+            let failure = http.failure.as_ref().filter(|failure| !is_local(failure))?;
+            let mechanism = http_mechanism(failure, http.status.is_some());
+            return Some(failing(Layer::Http, mechanism, failure, http.elapsed));
         }
-        let tls = path.tls.filter(|_| !path.authentic)?;
-        // A whole handshake without a chain, or with a CA that must never be trusted, proves no more than a failed one.
+        let tls = path.tls.filter(|tls| !path.authentic && (tls.failure.is_some() || !tls.chain.is_empty()))?;
+        // A chain with faults, or with a CA that must never be trusted, is no success, whatever the record says.
         let failure = tls.failure.clone().unwrap_or(Failure::SslUnknownAuthority);
         (!is_local(&failure)).then(|| failing(Layer::Tls, tls_mechanism(&failure), &failure, tls.elapsed))
     }

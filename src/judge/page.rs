@@ -11,7 +11,8 @@ const HEAD: &str = "\
 
 The rules are asked in this order; the first that speaks decides. *Confidence* is how sure one measurement makes us;
 *weight* is how much it counts as a trial of the sequential test. Both are lessened (times 0.7) when controls disagree or
-the site answers them with a server error only.
+the site answers them with a server error only, and again when the site proves itself from here at an address that the
+own resolver did not give.
 
 Three scales hold them together. Evidence that proves itself: 0.999 for a known certificate, 0.95 to 0.99 for names,
 answers and pages, 0.9 where a rare fault could look alike. Evidence that differs from the control: up to 0.9, by how

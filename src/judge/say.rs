@@ -155,7 +155,14 @@ pub(super) fn failure(facts: &Facts<'_>, failing: &Failing<'_>) -> Vec<String> {
 fn departure(facts: &Facts<'_>, hop: u8) -> Option<String> {
     let target = facts.seen.hops.iter().find(|other| other.index == hop && hop > 0)?;
     let first = facts.seen.hops.first()?;
-    Some(format!("{} itself answered and sends visitors on to {}; the failure is there.", host(first), host(target)))
+    Some(if first.host == target.host {
+        format!(
+            "The clear-text address of {} answered and sends visitors on; the failure comes after that.",
+            host(first)
+        )
+    } else {
+        format!("{} answered and sends visitors on to {}; the failure is there.", host(first), host(target))
+    })
 }
 
 fn path_failure(hop: &Hop<'_>, path: &Path<'_>, failing: &Failing<'_>) -> String {

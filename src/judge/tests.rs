@@ -280,6 +280,16 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             site().at(SITE, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).whose(connects).online(),
             "control.differs",
         ),
+        (
+            "dead for the control too",
+            here(At::Tcp(GenericTimeout)).whose(|report| endpoint(report, Some(GenericTimeout))),
+            "control.same_address",
+        ),
+        (
+            "alive for the control",
+            here(At::Tcp(GenericTimeout)).whose(|report| endpoint(report, None)),
+            "tcp.timeout.differential",
+        ),
         // What is missing.
         ("ClientHello swallowed, no control", site().at(SITE, At::Tls(GenericTimeout)).online(), "no.control"),
         (
@@ -453,6 +463,11 @@ fn unproven_dns(failure: Failure) -> Story {
         .online()
 }
 
+fn endpoint(report: &mut ControlReport, tcp_failure: Option<Failure>) {
+    let address = format!("{SITE}:443").parse().unwrap();
+    report.endpoints.push(ControlEndpoint { address, tcp_failure, tls_tried: false, tls_failure: None });
+}
+
 fn connects(report: &mut ControlReport) {
     report.endpoints.push(ControlEndpoint {
         address: format!("{SITE}:443").parse().unwrap(),
@@ -584,4 +599,13 @@ fn only_a_plain_authentic_success_needs_no_second_opinion() {
     assert!(needs(own_fails(Failure::DnsNxdomain)));
     assert!(needs(site().at(SITE, At::Cert(Chain::KnownCa))));
     assert!(needs(story(URL)));
+}
+
+#[test]
+fn a_site_that_lives_at_another_address_counts_less() {
+    let own = story(URL).own(&[EDGE]).reference(&[EDGE, SITE]).at(EDGE, At::Tls(Failure::ConnectionReset));
+    let lost = own.clone().elsewhere(SITE, At::Tls(Failure::ConnectionReset)).control_works().online().verdict();
+    let alive = own.elsewhere(SITE, At::Page(page(200))).control_works().online().verdict();
+    assert_eq!((lost.mechanism, alive.mechanism), (Some(Mechanism::TlsReset), Some(Mechanism::TlsReset)));
+    assert!(alive.weight < lost.weight);
 }

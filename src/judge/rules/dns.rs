@@ -205,7 +205,8 @@ fn injected(facts: &Facts<'_>) -> Option<Finding> {
     let agrees = |addresses: &[IpAddr]| {
         addresses.iter().map(IpAddr::to_canonical).any(|address| reference.contains(&address) || proven(address))
     };
-    (!reference.is_empty() && !(agrees(&first.addresses) && agrees(&second.addresses))).then(|| {
+    let contradicted = !agrees(&first.addresses) || !agrees(&second.addresses);
+    (contradicted && !reference.is_empty()).then(|| {
         Finding::new(format!(
             "{} sent two different answers to one question for {}: first {}, then {} ({} later).",
             say::resolver(lookup),

@@ -4,6 +4,7 @@ use crate::judge::context::Consensus;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, rule};
 use crate::judge::say;
+use crate::model::Layer;
 
 pub(in crate::judge) const RULES: &[Rule] = &[
     rule!(
@@ -25,6 +26,16 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         no_canary,
         "The site fails here and the control reaches it, but no foreign canary shows that this vantage reaches the world.",
         "DESIGN 4.2"
+    ),
+    rule!(
+        "control.same_address",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        same_address,
+        "A control reaches the site, but at the very addresses that fail here every control that tried them fails too: they are dead, not blocked.",
+        "OONI pipeline v5, failure_ctrl_also_failing"
     ),
 ];
 
@@ -65,5 +76,19 @@ fn no_canary(facts: &Facts<'_>) -> Option<Finding> {
             say::canaries(facts),
             "Without a foreign canary that answers it cannot be told whether the fault is this vantage's own: add one with [[canary]].".into(),
         ])
+    })
+}
+
+fn same_address(facts: &Facts<'_>) -> Option<Finding> {
+    let failing = facts.failing.as_ref().filter(|failing| failing.layer <= Layer::Tls)?;
+    let hop = facts.seen.hops.iter().find(|hop| hop.index == failing.hop)?;
+    let mut failed = hop.paths.iter().filter(|path| path.own && !path.bogon).peekable();
+    failed.peek()?;
+    failed.all(|path| facts.controls.fails_at(path.address)).then(|| {
+        let mut reasons = observed(facts).into_iter();
+        Finding::new(reasons.next().unwrap_or_default())
+            .and(reasons)
+            .and(say::controls(facts))
+            .and(Some("At the addresses that fail here the control fails as well, so they seem to be dead.".into()))
     })
 }

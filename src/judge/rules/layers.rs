@@ -4,7 +4,7 @@
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked};
 use crate::judge::say;
-use crate::model::Mechanism;
+use crate::model::{Layer, Mechanism};
 
 pub(in crate::judge) const RULES: &[Rule] = &[
     blocked!(
@@ -129,11 +129,24 @@ pub(in crate::judge) const RULES: &[Rule] = &[
     ),
 ];
 
+/// Factor on a verdict when the site proves itself from here at an address that the own resolver did not give.
+const ELSEWHERE: f64 = 0.7;
+
 /// It fails here with `mechanism`, the control works, and a foreign canary answers.
 pub(super) fn comparison(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
     let failing = facts.failing.as_ref().filter(|failing| failing.mechanism == Some(mechanism))?;
     let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    // The site lives at another of its addresses, even for this vantage: one dead server may be all there is to it.
+    let elsewhere = facts.seen.stuck().filter(|hop| failing.layer != Layer::Dns && hop.is_proven_elsewhere());
+    let trust = if elsewhere.is_some() { trust * ELSEWHERE } else { trust };
     let mut reasons = say::failure(facts, failing).into_iter();
     let first = reasons.next().unwrap_or_else(|| "The site fails here.".into());
-    Some(Finding::new(first).and(reasons).and(say::controls(facts)).and(Some(say::canaries(facts))).trusted(trust))
+    Some(
+        Finding::new(first)
+            .and(reasons)
+            .and(elsewhere.and_then(say::proven_elsewhere))
+            .and(say::controls(facts))
+            .and(Some(say::canaries(facts)))
+            .trusted(trust),
+    )
 }

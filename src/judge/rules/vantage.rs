@@ -78,8 +78,8 @@ fn outcomes(measurement: &Measurement) -> impl Iterator<Item = Option<&Failure>>
 }
 
 fn interrupted(facts: &Facts<'_>) -> Option<Finding> {
-    outcomes(facts.measurement)
-        .any(|failure| failure == Some(&Failure::Interrupted))
+    let cut = outcomes(facts.measurement).any(|failure| failure == Some(&Failure::Interrupted));
+    (cut && facts.seen.answer().is_none())
         .then(|| Finding::new("The measurement was cut off before its end because the daemon stops."))
 }
 
@@ -109,7 +109,7 @@ fn no_network(facts: &Facts<'_>) -> Option<Finding> {
         inside(failure)
     });
     // An address given in the URL may be unreachable by itself; a resolver that cannot be reached as well is no chance.
-    let asked = facts.measurement.dns.iter().next().is_some();
+    let asked = !facts.measurement.dns.is_empty();
     let down = outcomes(facts.measurement).any(|failure| failure == Some(&Failure::NetworkDown));
     (any && all && (asked || down) && !facts.canaries.fine())
         .then(|| Finding::new("Nothing left this machine: neither name servers nor addresses could be reached."))
