@@ -40,12 +40,12 @@ const RETRIES: usize = 1;
 pub enum ReferenceError {
     /// Only encrypted resolvers are out of the censor's reach.
     #[error("`{0}` cannot be a control resolver: expected tls:// or https://")]
-    NotEncrypted(ResolverSpec),
+    NotEncrypted(String),
     /// hickory-resolver refused the configuration.
     #[error("`{resolver}` cannot be used: {reason}")]
     Unusable {
         /// Which one.
-        resolver: ResolverSpec,
+        resolver: String,
         /// What it said.
         reason: String,
     },
@@ -101,7 +101,7 @@ impl Member {
                 let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
                 (DnsTransport::Doh, *address, ConnectionConfig::https(Arc::from(host), Some(Arc::from(url.path()))))
             }
-            other => return Err(ReferenceError::NotEncrypted(other.clone())),
+            other => return Err(ReferenceError::NotEncrypted(other.to_string())),
         };
         connection.port = server.port();
         let config =
@@ -118,7 +118,7 @@ impl Member {
         let resolver = builder
             .with_tls_config(tls)
             .build()
-            .map_err(|error| ReferenceError::Unusable { resolver: spec.clone(), reason: error.to_string() })?;
+            .map_err(|error| ReferenceError::Unusable { resolver: spec.to_string(), reason: error.to_string() })?;
         Ok(Self { label: spec.to_string(), transport, server, resolver, connector })
     }
 

@@ -48,3 +48,15 @@ fn query(timeout: Duration) -> DnsQuery<'static> {
 async fn ask(resolver: ResolverSpec, timeout: Duration) -> Vec<DnsExchange> {
     super::ask(&direct(), &resolver, &query(timeout), &servers::trusting_nobody()).await
 }
+
+#[test]
+fn exchanges_can_run_in_tasks_of_their_own() {
+    fn sendable<T: Send>(_: &T) {}
+    fn shareable<T: Send + Sync>() {}
+    shareable::<super::Reference>();
+    shareable::<Vantage>();
+    let (vantage, tls) = (direct(), servers::trusting_nobody());
+    let query = query(PATIENCE);
+    sendable(&super::ask(&vantage, &ResolverSpec::System, &query, &tls));
+    sendable(&vantage.connect(([127, 0, 0, 1], 9).into(), PATIENCE));
+}

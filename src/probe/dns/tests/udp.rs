@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use hickory_proto::op::ResponseCode;
 
 use super::servers::{self, Act, answer, bytes, framed, refusal};
@@ -104,18 +105,20 @@ async fn a_flood_of_junk_does_not_crowd_out_the_answer() {
 
 #[tokio::test]
 async fn refusals_have_their_failures() {
-    for (rcode, failure) in [
+    let cases = [
         (ResponseCode::NXDomain, Failure::DnsNxdomain),
         (ResponseCode::Refused, Failure::DnsRefused),
         (ResponseCode::ServFail, Failure::DnsServfail),
         (ResponseCode::NoError, Failure::DnsNoAnswer),
-    ] {
+    ];
+    join_all(cases.map(async |(rcode, failure)| {
         let server = servers::udp(move |question, _| vec![Act::Reply(bytes(&refusal(question, rcode)))]).await;
-        let exchanges = ask(ResolverSpec::Udp(server), SHORT).await;
+        let exchanges = ask(ResolverSpec::Udp(server), PATIENCE).await;
         let [exchange] = &exchanges[..] else { panic!("{exchanges:?}") };
         assert_eq!(exchange.failure, Some(failure));
         assert_eq!(exchange.answers[0].rcode, Some(u16::from(rcode)));
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -140,7 +143,7 @@ async fn one_lost_datagram_is_not_a_block() {
         _ => vec![Act::Reply(bytes(&answer(question, &[TRUE])))],
     })
     .await;
-    let exchanges = ask(ResolverSpec::Udp(server), SHORT).await;
+    let exchanges = ask(ResolverSpec::Udp(server), SHORT * 2).await;
     let [lost, good] = &exchanges[..] else { panic!("{exchanges:?}") };
     assert_eq!(lost.failure, Some(Failure::GenericTimeout));
     assert_eq!(good.failure, None);
