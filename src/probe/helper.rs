@@ -143,24 +143,34 @@ fn failure_of(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         return Failure::GenericTimeout;
     }
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(rustls::Error::InvalidCertificate(_)) = inner.downcast_ref() {
-            return Failure::SslInvalidCertificate;
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return failure_of_tls(tls);
         }
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            match Failure::from_io(io) {
-                // A TLS error hides within, where `source` does not lead.
-                Failure::Unknown(_) if io.get_ref().is_some_and(|tls| tls.is::<rustls::Error>()) => {
-                    return Failure::SslFailedHandshake;
-                }
-                Failure::Unknown(_) => {}
-                known => return known,
-            }
+        let io = inner.downcast_ref::<io::Error>();
+        if let Some(known) = io.map(Failure::from_io).filter(|failure| !matches!(failure, Failure::Unknown(_))) {
+            return known;
         }
-        source = inner.source();
+        // `source` of an I/O error leads past the error that it wraps.
+        cause = match io.and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+            None => inner.source(),
+        };
     }
     Failure::HttpRequestFailed
+}
+
+fn failure_of_tls(error: &rustls::Error) -> Failure {
+    use rustls::CertificateError as Fault;
+    match error {
+        rustls::Error::InvalidCertificate(Fault::UnknownIssuer) => Failure::SslUnknownAuthority,
+        rustls::Error::InvalidCertificate(Fault::NotValidForName | Fault::NotValidForNameContext { .. }) => {
+            Failure::SslInvalidHostname
+        }
+        rustls::Error::InvalidCertificate(_) => Failure::SslInvalidCertificate,
+        _ => Failure::SslFailedHandshake,
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -11,9 +11,16 @@ pub(super) fn of(error: &hyper::Error, notes: &WireNotes) -> Failure {
     if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
         return Failure::HttpRequestFailed;
     }
+    if let Some(ended) = notes.ended() {
+        return ended;
+    }
     let mut source: Option<&(dyn Error + 'static)> = error.source();
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
+            // HTTP/2 words an end of the stream as a broken pipe; a real one has the system's number.
+            if io.kind() == io::ErrorKind::BrokenPipe && io.raw_os_error().is_none() {
+                return Failure::Eof;
+            }
             match Failure::from_io(io) {
                 Failure::Unknown(_) => {}
                 known => return known,
@@ -21,9 +28,5 @@ pub(super) fn of(error: &hyper::Error, notes: &WireNotes) -> Failure {
         }
         source = inner.source();
     }
-    match notes.ended() {
-        Some(ended) => ended,
-        None if error.is_incomplete_message() => Failure::Eof,
-        None => Failure::HttpRequestFailed,
-    }
+    if error.is_incomplete_message() { Failure::Eof } else { Failure::HttpRequestFailed }
 }

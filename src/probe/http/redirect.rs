@@ -30,7 +30,8 @@ mod tests {
     #[test]
     fn locations_are_resolved_or_refused() {
         let base: Url = "https://site.example/a/b?c".parse().unwrap();
-        let table: &[(u16, Option<&str>, Result<Option<&str>, Failure>)] = &[
+        type Row = (u16, Option<&'static str>, Result<Option<&'static str>, Failure>);
+        let table: &[Row] = &[
             (200, Some("/x"), Ok(None)),
             (300, Some("/x"), Ok(None)),
             (304, Some("/x"), Ok(None)),

@@ -40,7 +40,7 @@ pub enum ProbeSetupError {
     Roots(#[from] RootsError),
     /// A control resolver cannot be used.
     #[error(transparent)]
-    Reference(#[from] ReferenceError),
+    Reference(Box<ReferenceError>),
 }
 
 /// Makes measurements. One serves all vantages and any number of measurements at once.
@@ -65,7 +65,9 @@ impl Prober {
         let tls = roots.client_config()?;
         let reference = match config.control.resolvers.as_slice() {
             [] => None,
-            resolvers => Some(Reference::new(resolvers, tls.clone())?),
+            resolvers => Some(
+                Reference::new(resolvers, tls.clone()).map_err(|error| ProbeSetupError::Reference(Box::new(error)))?,
+            ),
         };
         Ok(Self {
             timeouts: config.probe.clone(),

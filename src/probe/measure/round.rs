@@ -120,6 +120,7 @@ impl<'a> Round<'a> {
             answered: false,
         };
         let at = self.hops.len();
+        self.settled = false;
         if literal.is_none() {
             self.ask(at, &mut hop);
         }

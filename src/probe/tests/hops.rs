@@ -218,6 +218,22 @@ async fn a_slow_resolver_does_not_hold_up_the_site_but_is_recorded() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_busy_with_us_is_not_called_silent() {
+    let ca = Ca::new("lab");
+    let mut config = bed::config(&ca);
+    config.probe.tcp_timeout = Duration::from_millis(200);
+    config.probe.tls_timeout = Duration::from_millis(1000);
+    let prober = Prober::new(&config).unwrap();
+    let vantage = bed::vantage(&[]);
+    let target = Target { site: "site".parse().unwrap(), url: format!("https://{}/", silent().await).parse().unwrap() };
+    let all = (0..5).map(|_| prober.measure(&target, &vantage, Trigger::Manual));
+    let all = futures_util::future::join_all(all).await;
+    let held_back = all.iter().filter(|one| one.tcp[0].failure == Some(Failure::Interrupted)).count();
+    let silent = all.iter().filter(|one| one.tls.iter().any(|tls| tls.failure == Some(Failure::GenericTimeout)));
+    assert_eq!((held_back, silent.count()), (1, 4));
+}
+
+#[tokio::test]
 async fn dropping_a_measurement_closes_its_connections() {
     let ca = Ca::new("lab");
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);

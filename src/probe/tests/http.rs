@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bed::{self, Ca, HERE, page};
 use crate::model::{Failure, HttpExchange, Measurement};
@@ -98,6 +98,35 @@ async fn silence_reset_and_end_after_the_request_are_told_apart() {
         let measurement = measured(site).await;
         let answer = &measurement.http[0];
         assert_eq!((answer.failure.as_ref(), answer.status), (Some(&failure), None));
+    }
+}
+
+#[tokio::test]
+async fn over_http2_silence_reset_and_end_are_told_apart_too() {
+    let ca = Ca::new("lab");
+    for (which, failure) in [(0, Failure::GenericTimeout), (1, Failure::ConnectionReset), (2, Failure::Eof)] {
+        let acceptor = ca.acceptor(&["127.0.0.1"], bed::NOW, &["h2"]);
+        let site = bed::serve(HERE, move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut tls = acceptor.accept(stream).await.unwrap();
+                // Our own empty SETTINGS, then whatever the client says first (RFC 9113 section 3.4).
+                tls.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+                tls.flush().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let mut heard = [0; 16 * 1024];
+                let _ = tls.read(&mut heard).await;
+                match which {
+                    0 => tokio::time::sleep(Duration::from_secs(30)).await,
+                    1 => bed::reset(tls.into_inner().0),
+                    _ => drop(tls.shutdown().await),
+                }
+            }
+        })
+        .await;
+        let measurement = bed::measure(&bed::config(&ca), &format!("https://{site}/"), &[]).await;
+        let answer = &measurement.http[0];
+        assert_eq!((answer.protocol.as_str(), answer.failure.as_ref()), ("h2", Some(&failure)));
     }
 }
 
