@@ -59,6 +59,8 @@ pub(crate) struct ExpectedSpan {
     pub(crate) opened_within: f64,
     /// Most seconds from the true end until the span is on record as ended.
     pub(crate) closed_within: Option<f64>,
-    /// Most seconds that each bracket may be wide.
-    pub(crate) bracket: f64,
+    /// Most seconds that the bracket of the start may be wide.
+    pub(crate) start_width: f64,
+    /// Most seconds that the bracket of the end may be wide.
+    pub(crate) end_width: Option<f64>,
 }

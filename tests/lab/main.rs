@@ -1,5 +1,4 @@
 //! The lab: the real binary in a small internet of network namespaces (see README.md beside this file).
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod binary;
 mod check;
@@ -59,9 +58,14 @@ fn trials(skip: &Option<Arc<str>>) -> Result<Vec<Trial>> {
     for (name, test) in self_tests::IN_LAB {
         trials.push(trial(format!("self::{name}"), skip.clone(), test));
     }
+    let mut scenarios = Vec::new();
     for path in scenario_files()? {
         let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
-        let scenario = Arc::new(Scenario::read(&path)?);
+        scenarios.push((name, Arc::new(Scenario::read(&path)?)));
+    }
+    // Stories last longest, so they start first.
+    scenarios.sort_by_key(|(_, scenario)| scenario.story.is_none());
+    for (name, scenario) in scenarios {
         ensure!(scenario.check.is_some() || scenario.story.is_some(), "scenario {name} has neither check nor story");
         if scenario.witness.is_some() {
             let scenario = scenario.clone();

@@ -254,7 +254,7 @@ pub(crate) struct Setup {
     /// With encrypted control resolvers.
     pub(crate) control_resolvers: bool,
     pub(crate) canaries: bool,
-    /// Time scale of a story: 20 means that interval, waits and spread are a twentieth of the defaults.
+    /// Time scale of a story: 10 means that interval, waits and spread are a tenth of the defaults.
     pub(crate) scale: f64,
     /// Seconds that the instrument waits at each layer.
     pub(crate) timeout: f64,
@@ -268,7 +268,7 @@ impl Default for Setup {
             control_vantage: true,
             control_resolvers: true,
             canaries: true,
-            scale: 20.0,
+            scale: 10.0,
             timeout: 2.0,
         }
     }

@@ -138,31 +138,31 @@ fn compare_span(
     if span["ongoing"] != expected.ongoing {
         faults.push(format!("ongoing: expected {}, saw {}", expected.ongoing, span["ongoing"]));
     }
-    let mut event = |what: &str, key: &str, truth: Option<f64>, recorded: Option<f64>, within: Option<f64>| {
+    let mut event = |key: &str, truth: Option<f64>, recorded: Option<f64>, within: Option<f64>, width: Option<f64>| {
         let Some(truth) = truth else { return };
-        if let Err(fault) = in_bracket(&span[key], unix_ms(truth), expected.bracket) {
+        if let Err(fault) = in_bracket(&span[key], unix_ms(truth), width) {
             faults.push(format!("{key}: {fault}"));
         }
         let late = recorded.map(|at| at - truth);
         if let Some(bound) = within
             && late.is_none_or(|late| late > bound)
         {
-            faults.push(format!("{what} within {bound} s of the truth expected, was {late:?}"));
+            faults.push(format!("{key}: on record within {bound} s of the truth expected, was {late:?}"));
         }
     };
-    event("opened", "start", rule.from, seen.opened, Some(expected.opened_within));
+    event("start", rule.from, seen.opened, Some(expected.opened_within), Some(expected.start_width));
     if expected.ongoing {
         if !span["end"].is_null() {
             faults.push(format!("end: none expected while it goes on, saw {}", span["end"]));
         }
     } else {
-        event("closed", "end", rule.until, seen.closed, expected.closed_within);
+        event("end", rule.until, seen.closed, expected.closed_within, expected.end_width);
     }
     faults
 }
 
 /// Whether the bracket is closed on both sides, holds the true instant, and is narrow enough.
-fn in_bracket(bracket: &Value, truth: i64, width: f64) -> Result<()> {
+fn in_bracket(bracket: &Value, truth: i64, width: Option<f64>) -> Result<()> {
     let instant = |key: &str| -> Result<i64> {
         let text = bracket[key].as_str().with_context(|| format!("no {key} in {bracket}"))?;
         Ok(text.parse::<Timestamp>().with_context(|| format!("{key} {text}"))?.as_millisecond())
@@ -175,6 +175,7 @@ fn in_bracket(bracket: &Value, truth: i64, width: f64) -> Result<()> {
         latest - truth
     );
     let wide = (latest - earliest) as f64 / 1000.0;
-    ensure!(wide <= width, "{wide} s wide, at most {width} s expected");
+    let most = width.unwrap_or(f64::INFINITY);
+    ensure!(wide <= most, "{wide} s wide, at most {most} s expected");
     Ok(())
 }

@@ -60,7 +60,8 @@ pub(super) fn wrong_story() -> Result<()> {
         truth = "ban"
         opened_within = 12.0
         closed_within = 12.0
-        bracket = 5.0
+        start_width = 5.0
+        end_width = 5.0
         "#,
     )?;
     let right = json!({
