@@ -49,9 +49,9 @@ Examples:
 #[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
 pub(super) struct Cli {
     #[command(flatten)]
-    pub(super) global: GlobalArgs,
-    #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -69,7 +69,7 @@ pub(super) struct GlobalArgs {
     /// Where the record is kept, e.g. sqlite://blockspan.db
     #[arg(long, global = true, value_name = "URL")]
     pub(super) store: Option<String>,
-    /// When to use colour
+    /// When to use colour; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
     pub(super) color: ColorWhen,
     /// Log more; twice for everything
@@ -86,25 +86,21 @@ pub(super) struct GlobalArgs {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorWhen {
-    /// On a terminal that can, unless NO_COLOR is set.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// A line for people.
     Human,
-    /// One JSON object a line.
     Json,
 }
 
 /// What `run` takes beside the global options.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Run options")]
 pub(super) struct RunArgs {
     /// Where to serve the page and the metrics [default: 127.0.0.1:9645]
     #[arg(long, value_name = "ADDRESS")]
@@ -168,7 +164,7 @@ pub(super) struct CheckArgs {
     /// Only from these vantages
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(super) vantage: Vec<VantageId>,
-    /// How to tell it
+    /// How to tell it; json: one object a line
     #[arg(long, value_enum, default_value_t = TellFormat::Human)]
     pub(super) format: TellFormat,
 }
@@ -176,7 +172,7 @@ pub(super) struct CheckArgs {
 /// `status`
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// How to tell it
+    /// How to tell it; json: one object a line
     #[arg(long, value_enum, default_value_t = TellFormat::Human)]
     pub(super) format: TellFormat,
 }
@@ -184,9 +180,7 @@ pub(super) struct StatusArgs {
 /// For people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TellFormat {
-    /// For people
     Human,
-    /// One JSON object a line
     Json,
 }
 

@@ -99,18 +99,41 @@ pub(super) fn push_bracket(out: &mut String, bracket: &Bracket, unicode: bool) {
         (None, None) => out.push('?'),
         (None, Some(latest)) => {
             out.push_str(if unicode { "≤ " } else { "<= " });
-            push_minute(out, civil_at(ceil_to(latest.as_unix_ms(), MINUTE)));
+            match last_day(latest) {
+                Some(day) => push_day(out, day),
+                None => push_minute(out, civil_at(ceil_to(latest.as_unix_ms(), MINUTE))),
+            }
         }
         (Some(earliest), None) => {
             out.push_str(if unicode { "≥ " } else { ">= " });
-            push_minute(out, earliest.to_civil());
+            match first_day(earliest) {
+                Some(day) => push_day(out, day),
+                None => push_minute(out, earliest.to_civil()),
+            }
         }
         (Some(earliest), Some(latest)) => {
-            if !push_calendar_unit(out, earliest, latest) {
+            if push_calendar_unit(out, earliest, latest) {
+                return;
+            }
+            if let (Some(first), Some(last)) = (first_day(earliest), last_day(latest)) {
+                push_day(out, first);
+                out.push_str(if unicode { "…" } else { ".." });
+                push_day(out, last);
+            } else {
                 push_plus_minus(out, earliest.as_unix_ms(), latest.as_unix_ms(), if unicode { "±" } else { "+-" });
             }
         }
     }
+}
+
+/// The day that begins at an instant, if one does.
+fn first_day(at: Timestamp) -> Option<DateTime> {
+    (at.as_unix_ms().rem_euclid(DAY) == 0).then(|| at.to_civil())
+}
+
+/// The day in whose last second an instant lies, if it does.
+fn last_day(at: Timestamp) -> Option<DateTime> {
+    (at.as_unix_ms().rem_euclid(DAY) >= DAY - SECOND).then(|| at.to_civil())
 }
 
 /// A bracket that is exactly a year, month or day (its last instant or the next unit's first as its end), as such.
@@ -253,6 +276,8 @@ mod tests {
         assert_eq!(bracket("2026-11-24T20:00:00Z", "2026-11-24T20:00:00Z"), "2026-11-24 20:00:00");
         assert_eq!(bracket("2026-11-24T10:00:00Z", "2026-11-25T10:00:00Z"), "2026-11-24 22:00 ±12h");
         assert_eq!(bracket("2026-11-20T10:00:00Z", "2026-11-27T10:00:00Z"), "2026-11-24 ±4d");
+        assert_eq!(bracket("2022-01-10T00:00:00Z", "2022-01-11T23:59:59.999Z"), "2022-01-10…2022-01-11");
+        assert_eq!(bracket("", "2015-03-10T23:59:59.999Z"), "≤ 2015-03-10");
         assert_eq!(bracket("", "2026-11-24T20:00:13Z"), "≤ 2026-11-24 20:01");
         assert_eq!(bracket("2026-11-24T20:00:13Z", ""), "≥ 2026-11-24 20:00");
         assert_eq!(bracket("", ""), "?");

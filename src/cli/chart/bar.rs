@@ -66,7 +66,7 @@ impl Shape {
         // a claim that states no end, and to nothing where it states one.
         let seen = if end.is_some() { None } else { seen };
         let begun = start_latest.or(seen).or(end_earliest).or(end_latest).or(start_earliest)?;
-        let lasted = end_earliest.or(seen).or(start_latest).or(end_latest).unwrap_or(begun);
+        let lasted = end_earliest.or(seen.max(start_latest)).or(end_latest).unwrap_or(begun);
         Some(Self { start_earliest, start_latest: begun, end_earliest: lasted, end_latest, ongoing: span.ongoing })
     }
 }

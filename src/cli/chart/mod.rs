@@ -9,8 +9,8 @@ mod bar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::look::{BOLD, DIM, Look, of_status};
-use super::text::columns;
+use super::look::{BOLD, DIM, Look};
+use super::text::{columns, wrap};
 use crate::model::{Span, SpanSource, Status, Timestamp};
 use axis::Axis;
 use bar::{Bar, Ink};
@@ -63,18 +63,19 @@ pub(super) fn write(
     for line in axis.draw(look) {
         writeln!(out, "{}", look.paint(DIM, format!("{:left$}{line}", "").trim_end()))?;
     }
-    legend(&inks, spans, look, out)
+    legend(&inks, look, out)
 }
 
-/// Spans by source and vantage, measured ones first.
-type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>), Vec<&'s Span>>;
+/// Spans by source, vantage and status, measured ones first. Rows are of one status each, so that they can be told
+/// apart without colour.
+type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>, Status), Vec<&'s Span>>;
 
 /// Headings and rows: sites in order, within a site its URLs, then the claims that name none.
 fn lines(spans: &[Span]) -> Vec<Line<'_>> {
     let mut sites: BTreeMap<&str, BTreeMap<(bool, &str), Rows<'_>>> = BTreeMap::new();
     for span in spans {
         let url = span.url.as_ref().map_or((true, ""), |url| (false, url.as_str()));
-        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()));
+        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()), span.status);
         let rows = sites.entry(span.site.as_str()).or_default().entry(url).or_default();
         rows.entry(row).or_default().push(span);
     }
@@ -91,12 +92,14 @@ fn lines(spans: &[Span]) -> Vec<Line<'_>> {
             if inside {
                 lines.push(Line::Url(url.to_owned()));
             }
-            for ((source, vantage), spans) in rows {
+            for ((source, vantage, status), spans) in rows {
                 let indent = if inside { "  " } else { "" };
                 let vantage = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
+                // Blocked is what a chart is about; other statuses are named.
+                let status = if status == Status::Blocked { String::new() } else { format!(", {status}") };
                 let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
                 lines.extend(lanes.into_iter().enumerate().map(|(lane, spans)| {
-                    let label = if lane == 0 { format!("{indent}{source}{vantage}") } else { String::new() };
+                    let label = if lane == 0 { format!("{indent}{source}{vantage}{status}") } else { String::new() };
                     Line::Row { label, spans }
                 }));
             }
@@ -130,10 +133,7 @@ fn lanes(mut spans: Vec<&Span>) -> Vec<Vec<&Span>> {
 }
 
 /// What the signs mean, as far as they are used.
-fn legend(inks: &BTreeSet<Ink>, spans: &[Span], look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    let statuses: Vec<Status> =
-        Status::ALL.iter().copied().filter(|status| spans.iter().any(|span| span.status == *status)).collect();
-    let names: Vec<String> = statuses.iter().map(|status| look.paint(of_status(*status), status.as_str())).collect();
+fn legend(inks: &BTreeSet<Ink>, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let signs = [
         (Ink::Certain, "certain"),
         (Ink::Possible, "began or ended within"),
@@ -144,12 +144,8 @@ fn legend(inks: &BTreeSet<Ink>, spans: &[Span], look: &Look, out: &mut dyn Write
     let used = signs.iter().filter(|(ink, _)| inks.contains(ink));
     let signs: Vec<String> = used.map(|(ink, words)| format!("{} {words}", ink.sign(look))).collect();
     writeln!(out)?;
-    let line = signs.join(", ");
-    for line in super::text::wrap(&line, look.width) {
+    for line in wrap(&signs.join(", "), look.width) {
         writeln!(out, "{}", look.paint(DIM, line))?;
-    }
-    if statuses.iter().any(|status| *status != Status::Blocked) {
-        writeln!(out, "{}", names.join("  "))?;
     }
     Ok(())
 }
