@@ -1,5 +1,7 @@
 //! Keeps the rooms apart: no layer imports one that it must not know (ARCHITECTURE.md).
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
