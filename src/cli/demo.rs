@@ -10,6 +10,7 @@ use super::args::GlobalArgs;
 use super::fault::{Exit, Fault};
 use super::look::{BOLD, Look};
 use super::output::Output;
+use super::text::wrap;
 use super::{chart, history, rooms};
 
 /// A folder of our own that goes when the demonstration is over.
@@ -40,7 +41,10 @@ impl Drop for Stage {
 pub(super) fn run(global: &GlobalArgs, listen: Option<SocketAddr>) -> Result<Exit, Fault> {
     let stage = Stage::set()?;
     let look = Look::detect(global.color, false);
-    let spans = rooms::demo(&stage.0, listen, &mut |words| eprintln!("\n{}", look.paint(BOLD, words)))?;
+    let spans = rooms::demo(&stage.0, listen, &mut |words| {
+        eprintln!();
+        wrap(words, look.width).into_iter().for_each(|line| eprintln!("{}", look.paint(BOLD, line)));
+    })?;
     let mut output = Output::open(None)?;
     writeln!(output, "\n{}\n", look.paint(BOLD, "What was recorded (blockspan history):"))?;
     history::table(&spans, &look, &mut output)?;

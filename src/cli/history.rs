@@ -10,7 +10,7 @@ use super::look::{Look, PLAIN, of_status};
 use super::output::Output;
 use super::rooms::Record;
 use super::table::{Column, Table};
-use super::words::{percent, push_bracket, push_span_length};
+use super::words::{push_bracket, push_count, push_percent, push_span_length};
 use super::{chart, rooms, select};
 use crate::config::Config;
 use crate::export::{spans_csv, spans_json, spans_ndjson};
@@ -61,11 +61,19 @@ fn collect(
         let sites = config.sites.iter().filter(|site| filter.sites.is_empty() || filter.sites.contains(&site.id));
         spans.extend(sites.flat_map(crate::model::Site::reported_spans).filter(|span| filter.lets_through(span)));
     }
-    spans.sort_by(|a, b| {
-        let when = |span: &Span| span.start.earliest.or(span.start.latest);
+    Ok(sorted(spans))
+}
+
+/// Sorts by site, then by start. Spans are large: their places are sorted, and each is moved once.
+fn sorted(spans: Vec<Span>) -> Vec<Span> {
+    let when = |span: &Span| span.start.earliest.or(span.start.latest);
+    let mut places: Vec<usize> = (0..spans.len()).collect();
+    places.sort_by(|&a, &b| {
+        let (a, b) = (&spans[a], &spans[b]);
         (&a.site, when(a), &a.url, &a.vantage).cmp(&(&b.site, when(b), &b.url, &b.vantage))
     });
-    Ok(spans)
+    let mut spans: Vec<Option<Span>> = spans.into_iter().map(Some).collect();
+    places.into_iter().filter_map(|place| spans[place].take()).collect()
 }
 
 fn write(
@@ -107,9 +115,7 @@ const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static s
 /// Writes spans as a table.
 pub(super) fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = Table::new(&COLUMNS);
-    for span in spans {
-        row(&mut table, span, look);
-    }
+    table.fill(spans, |table, span| row(table, span, look));
     table.write(look, out)
 }
 
@@ -130,10 +136,14 @@ fn row(table: &mut Table<'_>, span: &Span, look: &Look) {
     table.cell(PLAIN, |out| push_span_length(out, span, look.unicode));
     table.cell(PLAIN, |out| {
         if span.measurements > 0 {
-            out.push_str(&span.measurements.to_string());
+            push_count(out, span.measurements);
         }
     });
-    table.cell(PLAIN, |out| out.push_str(&span.confidence.map(percent).unwrap_or_default()));
+    table.cell(PLAIN, |out| {
+        if let Some(confidence) = span.confidence {
+            push_percent(out, confidence);
+        }
+    });
     match (&span.citation, span.source) {
         (Some(citation), source) => plain(table, &format!("{source}: {}", look.show(citation, 2_000))),
         // On a terminal what is measured speaks for itself; a pipe may want to tell it by its column.

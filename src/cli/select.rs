@@ -221,7 +221,7 @@ mod tests {
     fn a_site_of_the_record_is_known_too() {
         let config = fixtures::config();
         let gone: SiteId = "gone".parse().unwrap();
-        assert!(known_sites(&config, &[gone.clone()], || Ok(vec![gone.clone()])).is_ok());
+        assert!(known_sites(&config, std::slice::from_ref(&gone), || Ok(vec![gone.clone()])).is_ok());
         assert!(known_sites(&config, &[gone], || Ok(Vec::new())).is_err());
         assert!(known_sites(&config, &["fergana".parse().unwrap()], || panic!("not asked")).is_ok());
     }

@@ -4,11 +4,13 @@
 //! taken once.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use anstyle::Style;
 
 use super::look::{BOLD, DIM, Look, PLAIN};
 use super::text::{clip, columns, wrap};
+use crate::export::{in_blocks, write_in_blocks};
 
 /// Space between columns.
 const GAP: usize = 2;
@@ -28,12 +30,14 @@ pub(super) struct Column {
     pub(super) detail: (&'static str, &'static str),
 }
 
+/// Small, because there may be a million of them.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     start: usize,
     end: usize,
-    width: usize,
-    style: Style,
+    width: u32,
+    /// The place of its style among those of the table.
+    style: u32,
 }
 
 /// Rows in the making.
@@ -42,6 +46,7 @@ pub(super) struct Table<'c> {
     columns: &'c [Column],
     text: String,
     cells: Vec<Cell>,
+    styles: Vec<Style>,
 }
 
 /// Where each column is told.
@@ -58,15 +63,51 @@ struct Plan {
 impl<'c> Table<'c> {
     /// An empty table.
     pub(super) const fn new(columns: &'c [Column]) -> Self {
-        Self { columns, text: String::new(), cells: Vec::new() }
+        Self { columns, text: String::new(), cells: Vec::new(), styles: Vec::new() }
     }
 
     /// Adds the next cell of the current row: `write` appends its text, which must be safe to show.
     pub(super) fn cell(&mut self, style: Style, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
         write(&mut self.text);
-        let width = columns(&self.text[start..]);
+        let width = u32::try_from(columns(&self.text[start..])).unwrap_or(u32::MAX);
+        let style = self.place(style);
         self.cells.push(Cell { start, end: self.text.len(), width, style });
+    }
+
+    /// Adds a row for each of `items`: `fill` adds its cells.
+    pub(super) fn fill<T: Sync>(&mut self, items: &[T], fill: impl Fn(&mut Self, &T) + Sync) {
+        let columns = self.columns;
+        let part = |range: Range<usize>| {
+            let mut part = Self::new(columns);
+            items[range].iter().for_each(|item| fill(&mut part, item));
+            part
+        };
+        let joined = in_blocks(items.len(), part, |part| {
+            self.append(&part);
+            Ok(())
+        });
+        debug_assert!(joined.is_ok(), "only an output can fail");
+    }
+
+    fn append(&mut self, part: &Self) {
+        let offset = self.text.len();
+        self.text.push_str(&part.text);
+        let styles: Vec<u32> = part.styles.iter().map(|style| self.place(*style)).collect();
+        self.cells.extend(part.cells.iter().map(|cell| Cell {
+            start: cell.start + offset,
+            end: cell.end + offset,
+            style: styles.get(cell.style as usize).copied().unwrap_or(0),
+            ..*cell
+        }));
+    }
+
+    fn place(&mut self, style: Style) -> u32 {
+        let place = self.styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+            self.styles.push(style);
+            self.styles.len() - 1
+        });
+        u32::try_from(place).unwrap_or(0)
     }
 
     fn text(&self, cell: &Cell) -> &str {
@@ -86,7 +127,7 @@ impl<'c> Table<'c> {
         let mut used = vec![false; widths.len()];
         for row in self.rows() {
             for ((cell, width), used) in row.iter().zip(&mut widths).zip(&mut used) {
-                *width = (*width).max(cell.width);
+                *width = (*width).max(cell.width as usize);
                 *used |= cell.width > 0;
             }
         }
@@ -168,39 +209,44 @@ impl<'c> Table<'c> {
     }
 
     fn write_rows(&self, plan: &Plan, widths: &[usize], look: &Look, out: &mut dyn Write) -> io::Result<()> {
-        let mut line = String::new();
-        for row in self.rows() {
-            line.clear();
-            let mut owed = 0;
-            for &at in &plan.inline {
-                let cell = &row[at];
-                let room = widths[at].saturating_sub(cell.width);
-                if cell.width == 0 {
-                    owed += room + GAP;
-                    continue;
-                }
-                let before = owed + if self.columns[at].right { room } else { 0 };
-                push_spaces(&mut line, before);
-                self.push_cell(&mut line, cell, widths[at], look);
-                owed = GAP + if self.columns[at].right { 0 } else { room };
+        let columns = self.columns.len();
+        write_in_blocks(self.rows().len(), out, |rows, text| {
+            for row in self.cells[rows.start * columns..rows.end * columns].chunks_exact(columns) {
+                self.push_row(text, row, plan, widths, look);
             }
-            line.push('\n');
-            if !plan.detail.is_empty() {
-                self.push_details(&mut line, row, plan, look);
+        })
+    }
+
+    fn push_row(&self, line: &mut String, row: &[Cell], plan: &Plan, widths: &[usize], look: &Look) {
+        // Space is owed until something follows it: no line ends in spaces.
+        let mut owed = 0;
+        for &at in &plan.inline {
+            let cell = &row[at];
+            let room = widths[at].saturating_sub(cell.width as usize);
+            if cell.width == 0 {
+                owed += room + GAP;
+                continue;
             }
-            out.write_all(line.as_bytes())?;
+            let right = self.columns[at].right;
+            push_spaces(line, owed + if right { room } else { 0 });
+            self.push_cell(line, cell, widths[at], look);
+            owed = GAP + if right { 0 } else { room };
         }
-        Ok(())
+        line.push('\n');
+        if !plan.detail.is_empty() {
+            self.push_details(line, row, plan, look);
+        }
     }
 
     fn push_cell(&self, line: &mut String, cell: &Cell, width: usize, look: &Look) {
         let text = self.text(cell);
-        let fits = cell.width <= width;
-        let painted = look.colour && cell.style != PLAIN;
+        let fits = cell.width as usize <= width;
+        let style = self.styles.get(cell.style as usize).copied().unwrap_or(PLAIN);
+        let painted = look.colour && style != PLAIN;
         if fits && !painted {
             line.push_str(text);
         } else {
-            line.push_str(&look.paint(cell.style, clip(text, width, look.pick("…", "..."))));
+            line.push_str(&look.paint(style, clip(text, width, look.pick("…", "..."))));
         }
     }
 

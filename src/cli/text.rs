@@ -35,7 +35,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// Columns that `text` takes in a terminal.
 pub(super) fn columns(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.width() }
+    // Letters below U+0300 (and `±`) take one column each; only beyond them widths differ.
+    let narrow = |byte: &u8| byte.is_ascii() || matches!(byte, 0x80..=0xbf | 0xc2..=0xcb);
+    if text.is_ascii() {
+        text.len()
+    } else if text.as_bytes().iter().all(narrow) {
+        text.chars().count()
+    } else {
+        text.width()
+    }
 }
 
 /// `text` cut to `limit` columns, the cut marked by `mark`. Zero-width characters are bounded too, so that a

@@ -1,6 +1,5 @@
 //! Times, lengths and shares in words.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -25,29 +24,65 @@ pub(super) fn elapsed(elapsed: Elapsed) -> String {
 
 /// A length of time in its two largest units: `43s`, `12m 5s`, `13h 11m`, `12d 5h`, `431d`.
 pub(super) fn length(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 if duration.subsec_millis() > 0 => format!("{}ms", duration.subsec_millis()),
-        0..60 => format!("{seconds}s"),
-        60..3_600 => two(seconds / 60, 'm', seconds % 60, 's'),
-        3_600..86_400 => two(seconds / 3_600, 'h', seconds % 3_600 / 60, 'm'),
-        86_400..5_184_000 => two(seconds / 86_400, 'd', seconds % 86_400 / 3_600, 'h'),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    let mut out = String::new();
+    push_length(&mut out, duration);
+    out
 }
 
-fn two(large: u64, large_unit: char, small: u64, small_unit: char) -> String {
-    if small == 0 { format!("{large}{large_unit}") } else { format!("{large}{large_unit} {small}{small_unit}") }
+fn push_length(out: &mut String, duration: Duration) {
+    let seconds = duration.as_secs();
+    let (large, unit, small, small_unit) = match seconds {
+        0 if duration.subsec_millis() > 0 => (duration.subsec_millis().into(), "ms", 0, ""),
+        0..60 => (seconds, "s", 0, ""),
+        60..3_600 => (seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => (seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        86_400..5_184_000 => (seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+        _ => (seconds / 86_400, "d", 0, ""),
+    };
+    push_count(out, large);
+    out.push_str(unit);
+    if small > 0 {
+        out.push(' ');
+        push_count(out, small);
+        out.push_str(small_unit);
+    }
 }
 
 /// A share as per cent; never rounded up to certainty.
 pub(super) fn percent(share: f64) -> String {
-    let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-6).floor();
-    if hundredths % 100.0 == 0.0 {
-        format!("{:.0} %", hundredths / 100.0)
-    } else {
-        format!("{:.2} %", hundredths / 100.0).replace("0 %", " %")
+    let mut out = String::new();
+    push_percent(&mut out, share);
+    out
+}
+
+/// Appends a share as per cent; never rounded up to certainty.
+pub(super) fn push_percent(out: &mut String, share: f64) {
+    let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-6) as u32;
+    push_count(out, (hundredths / 100).into());
+    match hundredths % 100 {
+        0 => {}
+        tens if tens % 10 == 0 => {
+            out.push('.');
+            push_number(out, tens / 10, 1);
+        }
+        rest => {
+            out.push('.');
+            push_number(out, rest, 2);
+        }
     }
+    out.push_str(" %");
+}
+
+/// Appends a whole number.
+pub(super) fn push_count(out: &mut String, number: u64) {
+    let digits = number.checked_ilog10().unwrap_or(0) + 1;
+    for place in (0..digits).rev() {
+        push_digit(out, number / 10u64.pow(place) % 10);
+    }
+}
+
+fn push_digit(out: &mut String, digit: u64) {
+    out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
 }
 
 /// Appends a date and time to the minute: `2026-11-24 20:01`.
@@ -76,8 +111,7 @@ fn push_month(out: &mut String, civil: DateTime) {
 
 fn push_number(out: &mut String, number: u32, digits: u32) {
     for place in (0..digits).rev() {
-        let digit = number / 10u32.pow(place) % 10;
-        out.push(char::from_digit(digit, 10).unwrap_or('0'));
+        push_digit(out, (number / 10u32.pow(place) % 10).into());
     }
 }
 
@@ -184,8 +218,10 @@ fn push_plus_minus(out: &mut String, earliest: i64, latest: i64, sign: &str) {
         }
     }
     if half > 0 {
-        // Writing to a String cannot fail.
-        let _infallible = write!(out, " {sign}{half}{letter}");
+        out.push(' ');
+        out.push_str(sign);
+        push_count(out, half.unsigned_abs());
+        out.push(letter);
     }
 }
 
@@ -208,7 +244,7 @@ pub(super) fn push_span_length(out: &mut String, span: &Span, unicode: bool) {
         (_, None) if span.ongoing || certain.is_some() => {
             if let Some(certain) = certain.filter(|certain| !certain.is_zero()) {
                 out.push_str(if unicode { "≥ " } else { ">= " });
-                out.push_str(&length(certain));
+                push_length(out, certain);
             }
         }
         (Some(certain), Some(most)) => {
@@ -217,7 +253,7 @@ pub(super) fn push_span_length(out: &mut String, span: &Span, unicode: bool) {
             if spread * 10 > middle {
                 out.push('~');
             }
-            out.push_str(&length(middle));
+            push_length(out, middle);
         }
         _ => {}
     }

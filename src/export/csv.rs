@@ -1,9 +1,11 @@
 //! Spans as CSV: RFC 4180, safe to open in a spreadsheet.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::model::{Bracket, Segment, Span, Timestamp};
+use super::write_in_blocks;
+use crate::model::{Mechanism, Span, Timestamp, VantageId};
 
 /// The header line: the fields of `history --format json`, flattened.
 pub const SPAN_COLUMNS: [&str; 17] = [
@@ -42,60 +44,70 @@ pub fn formula_safe(text: &str) -> Cow<'_, str> {
 /// # Errors
 /// The output cannot be written.
 pub fn spans_csv(spans: &[Span], out: &mut dyn Write) -> io::Result<()> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).buffer_capacity(64 * 1024).from_writer(out);
-    writer.write_record(SPAN_COLUMNS)?;
-    let mut cell = String::new();
-    for span in spans {
-        write_span(&mut writer, span, &mut cell)?;
-    }
-    writer.flush()
+    write!(out, "{}\r\n", SPAN_COLUMNS.join(","))?;
+    write_in_blocks(spans.len(), out, |range, text| spans[range].iter().for_each(|span| push_span(text, span)))
 }
 
-fn write_span<W: Write>(writer: &mut csv::Writer<W>, span: &Span, cell: &mut String) -> csv::Result<()> {
-    show(writer, cell, Some(span.span_id))?;
-    writer.write_field(&*formula_safe(span.site.as_str()))?;
-    writer.write_field(&*formula_safe(span.url.as_ref().map_or("", |url| url.as_str())))?;
-    writer.write_field(&*formula_safe(span.vantage.as_ref().map_or("", |vantage| vantage.as_str())))?;
-    writer.write_field(span.source.as_str())?;
-    writer.write_field(span.status.as_str())?;
-    writer.write_field(span.mechanism.map_or("", |mechanism| mechanism.as_str()))?;
-    cell.clear();
+fn push_span(out: &mut String, span: &Span) {
+    out.push_str(span.span_id.0.hyphenated().encode_lower(&mut [0; 36]));
+    for text in [
+        Some(span.site.as_str()),
+        span.url.as_ref().map(url::Url::as_str),
+        span.vantage.as_ref().map(VantageId::as_str),
+        Some(span.source.as_str()),
+        Some(span.status.as_str()),
+        span.mechanism.map(Mechanism::as_str),
+    ] {
+        push_text(out, text.unwrap_or_default());
+    }
+    let mut separator = ',';
+    if span.segments.is_empty() {
+        out.push(separator);
+    }
     for segment in &span.segments {
-        push_segment(cell, segment);
+        out.push(separator);
+        out.push_str(segment.mechanism.as_str());
+        push_instant(out, '@', Some(segment.from));
+        separator = ';';
     }
-    writer.write_field(&*cell)?;
-    let none = Bracket { earliest: None, latest: None };
-    for bracket in [span.start, span.end.unwrap_or(none)] {
-        show::<_, Timestamp>(writer, cell, bracket.earliest)?;
-        show::<_, Timestamp>(writer, cell, bracket.latest)?;
+    for at in [span.start.earliest, span.start.latest] {
+        push_instant(out, ',', at);
     }
-    writer.write_field(if span.ongoing { "true" } else { "false" })?;
-    show(writer, cell, span.last_observed)?;
-    show(writer, cell, Some(span.measurements))?;
-    show(writer, cell, span.confidence)?;
-    writer.write_field(&*formula_safe(span.citation.as_deref().unwrap_or_default()))?;
-    writer.write_record(None::<&[u8]>)
-}
-
-fn push_segment(cell: &mut String, segment: &Segment) {
-    use std::fmt::Write as _;
-    let separator = if cell.is_empty() { "" } else { ";" };
+    for at in [span.end.and_then(|end| end.earliest), span.end.and_then(|end| end.latest)] {
+        push_instant(out, ',', at);
+    }
+    out.push_str(if span.ongoing { ",true" } else { ",false" });
+    push_instant(out, ',', span.last_observed);
     // Writing to a String cannot fail.
-    let _infallible = write!(cell, "{separator}{}@{}", segment.mechanism, segment.from);
+    let _infallible = write!(out, ",{},", span.measurements);
+    if let Some(confidence) = span.confidence {
+        let _infallible = write!(out, "{confidence}");
+    }
+    push_text(out, span.citation.as_deref().unwrap_or_default());
+    out.push_str("\r\n");
 }
 
-fn show<W: Write, T: std::fmt::Display>(
-    writer: &mut csv::Writer<W>,
-    cell: &mut String,
-    value: Option<T>,
-) -> csv::Result<()> {
-    use std::fmt::Write as _;
-    cell.clear();
-    if let Some(value) = value {
-        let _infallible = write!(cell, "{value}");
+/// Appends a comma and a text: defused, and quoted when it holds a comma, a quote or a line break (RFC 4180).
+fn push_text(out: &mut String, text: &str) {
+    out.push(',');
+    let text = formula_safe(text);
+    if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+        out.push('"');
+        out.push_str(&text.replace('"', "\"\""));
+        out.push('"');
+    } else {
+        out.push_str(&text);
     }
-    writer.write_field(&*cell)
+}
+
+fn push_instant(out: &mut String, before: char, at: Option<Timestamp>) {
+    out.push(before);
+    match at.map(|at| (at, at.to_rfc3339())) {
+        Some((_, Some(text))) => out.push_str(std::str::from_utf8(&text).unwrap_or_default()),
+        // Beyond the years of RFC 3339. Writing to a String cannot fail.
+        Some((at, None)) => drop(write!(out, "{at}")),
+        None => {}
+    }
 }
 
 #[cfg(test)]

@@ -71,24 +71,29 @@ impl Timestamp {
         jiff::tz::Offset::UTC.to_timestamp(civil).ok().map(|instant| Self::from_unix_ms(instant.as_millisecond()))
     }
 
-    /// The instant as RFC 3339 in a fixed 24 bytes; None outside the years 0 to 9999. Histories print millions
-    /// of instants, so this neither allocates nor goes through the formatting machinery.
-    fn to_rfc3339(self) -> Option<[u8; 24]> {
+    /// The instant as RFC 3339 in a fixed 24 bytes, all ASCII; None outside the years 0 to 9999. Histories print
+    /// millions of instants, so this neither allocates nor goes through the formatting machinery.
+    pub fn to_rfc3339(self) -> Option<[u8; 24]> {
         let civil = self.to_civil();
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        let mut put = |at: usize, digits: usize, mut number: u32| {
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
-                number /= 10;
-            }
+        let year = u16::try_from(civil.year()).ok().filter(|year| *year <= 9999)?;
+        let pair = |number: i8| {
+            let number = number.unsigned_abs();
+            [b'0' + number / 10 % 10, b'0' + number % 10]
         };
-        put(0, 4, u32::try_from(civil.year()).ok()?);
-        put(5, 2, u32::try_from(civil.month()).ok()?);
-        put(8, 2, u32::try_from(civil.day()).ok()?);
-        put(11, 2, u32::try_from(civil.hour()).ok()?);
-        put(14, 2, u32::try_from(civil.minute()).ok()?);
-        put(17, 2, u32::try_from(civil.second()).ok()?);
-        put(20, 3, u32::try_from(civil.millisecond()).ok()?);
+        // Each is below a hundred.
+        let [century, rest] = [year / 100, year % 100].map(|half| pair(i8::try_from(half).unwrap_or(0)));
+        let ms = civil.millisecond().unsigned_abs();
+        let [m1, m2] = pair(i8::try_from(ms / 10).unwrap_or(0));
+        let [_, m3] = pair(i8::try_from(ms % 10).unwrap_or(0));
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        text[0..2].copy_from_slice(&century);
+        text[2..4].copy_from_slice(&rest);
+        text[5..7].copy_from_slice(&pair(civil.month()));
+        text[8..10].copy_from_slice(&pair(civil.day()));
+        text[11..13].copy_from_slice(&pair(civil.hour()));
+        text[14..16].copy_from_slice(&pair(civil.minute()));
+        text[17..19].copy_from_slice(&pair(civil.second()));
+        text[20..23].copy_from_slice(&[m1, m2, m3]);
         Some(text)
     }
 }

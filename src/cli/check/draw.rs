@@ -209,13 +209,13 @@ mod tests {
     use super::super::super::fixtures;
     use super::*;
 
-    fn draw(evidence: (Evidence, Verdict), look: Look) -> String {
+    fn draw(evidence: &(Evidence, Verdict), look: Look) -> String {
         measurement(&evidence.0, &evidence.1, &look)
     }
 
     #[test]
     fn an_accessible_site() {
-        insta::assert_snapshot!(draw(fixtures::accessible(), Look::plain()), @r#"
+        insta::assert_snapshot!(draw(&fixtures::accessible(), Look::plain()), @r#"
         fergana  https://fergana.media/
         from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_swallowed_clienthello() {
-        insta::assert_snapshot!(draw(fixtures::clienthello_swallowed(), Look::plain()), @r#"
+        insta::assert_snapshot!(draw(&fixtures::clienthello_swallowed(), Look::plain()), @r#"
         fergana  https://fergana.media/
         from almaty-kt, 2026-11-24 20:00:00 UTC, took 10.2 s
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_exist_here() {
-        insta::assert_snapshot!(draw(fixtures::nxdomain(), Look::plain()), @r#"
+        insta::assert_snapshot!(draw(&fixtures::nxdomain(), Look::plain()), @r#"
         fergana  https://fergana.media/
         from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn interception_with_hostile_names() {
-        insta::assert_snapshot!(draw(fixtures::intercepted(), Look::plain()), @r#"
+        insta::assert_snapshot!(draw(&fixtures::intercepted(), Look::plain()), @r#"
         fergana  https://fergana.media/
         from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
 
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_vantage_without_a_network_in_ascii() {
         let look = Look { unicode: false, ..Look::plain() };
-        insta::assert_snapshot!(draw(fixtures::offline(), look), @"
+        insta::assert_snapshot!(draw(&fixtures::offline(), look), @"
         fergana  https://fergana.media/
         from almaty-kt, 2026-11-24 20:00:00 UTC, took 5.00 s
 
@@ -379,7 +379,7 @@ mod tests {
         for width in [40, 50, 64, 80, 120, 200] {
             for evidence in &all {
                 for unicode in [true, false] {
-                    let drawn = draw(evidence.clone(), Look { width, unicode, ..Look::plain() });
+                    let drawn = draw(evidence, Look { width, unicode, ..Look::plain() });
                     for line in drawn.lines() {
                         assert!(columns(line) <= width, "{width}: {line:?}");
                         assert!(!line.chars().any(char::is_control), "{line:?}");
