@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use blockspan::model::Timestamp;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -126,26 +127,49 @@ fn an_address_that_is_taken_is_told() {
 }
 
 #[test]
-fn a_signal_stops_it_in_order() {
-    let world = World::start();
-    // A swallowed greeting: a measurement is under way when the signal comes.
-    world.swallow("news", true);
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let place = world.place(&["news", "blog"], OFTEN);
-        let daemon = Daemon::start(&place);
-        daemon.metric_becomes("blockspan_site_status", &["site=\"blog\"", "status=\"accessible\""], 1.0);
-        let said = daemon.stop(signal);
-        assert!(said.contains(signal.as_str()) && said.contains("stopped in order"), "{said}");
-        let of_blog = lines(&place.good(&["measurements", "blog"]));
-        assert!(!of_blog.is_empty());
-        // The database is whole and free for the next one.
-        assert_eq!(place.run(&["run", "--once"]).code, Some(0));
-        assert_eq!(lines(&place.good(&["measurements", "blog"])).len(), of_blog.len() + 1);
-    }
+fn sigterm_stops_it_in_order() {
+    stops_in_order(Signal::SIGTERM);
 }
 
 #[test]
-fn an_open_span_outlives_the_daemon_s_sudden_death() {
+fn sigint_stops_it_in_order() {
+    stops_in_order(Signal::SIGINT);
+}
+
+fn stops_in_order(signal: Signal) {
+    let world = World::start();
+    // A swallowed greeting: a measurement is under way when the signal comes.
+    world.swallow("news", true);
+    let place = world.place(&["blog", "news"], OFTEN);
+    let daemon = Daemon::start(&place);
+    daemon.metric_becomes("blockspan_site_status", &["site=\"blog\"", "status=\"accessible\""], 1.0);
+    daemon.metric_becomes("blockspan_probes_in_flight", &[], 1.0);
+    let said = daemon.stop(signal);
+    assert!(said.contains(signal.as_str()) && said.contains("stopped in order"), "{said}");
+    let before = lines(&place.good(&["measurements", "blog"]));
+    assert!(!before.is_empty());
+    // The database is whole and free for the next one.
+    assert_eq!(place.run(&["run", "--once"]).code, Some(0));
+    assert_eq!(lines(&place.good(&["measurements", "blog"])).len(), before.len() + 1);
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let world = World::start();
+    world.swallow("news", true);
+    let place = world.place(&["news"], "interval = \"1h\"\ntls_timeout = \"5s\"");
+    let mut daemon = Daemon::start(&place);
+    daemon.metric_becomes("blockspan_probes_in_flight", &[], 1.0);
+    daemon.process.signal(Signal::SIGTERM);
+    daemon.says("once more to stop at once");
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.process.wait(Duration::from_secs(2)), Some(1), "{}", daemon.process.said());
+    // What was written before is whole.
+    place.good(&["status"]);
+}
+
+#[test]
+fn a_block_outlives_the_sudden_death_of_the_daemon() {
     let world = World::start();
     let place = world.place(&["news"], OFTEN);
     let of_news = |status: &str| ["site=\"news\"".to_owned(), format!("status=\"{status}\"")];
@@ -154,14 +178,14 @@ fn an_open_span_outlives_the_daemon_s_sudden_death() {
         daemon.metric_becomes("blockspan_site_status", &[&labels[0], &labels[1]], 1.0);
     };
 
-    let daemon = Daemon::start(&place);
+    let mut daemon = Daemon::start(&place);
     becomes(&daemon, "accessible");
+    let began = Timestamp::now();
     world.swallow("news", true);
     becomes(&daemon, "blocked");
     until("the span is in the record", || (!history(&place).is_empty()).then_some(()));
-    let mut killed = daemon;
-    killed.process.signal(Signal::SIGKILL);
-    assert_eq!(killed.process.wait(Duration::from_secs(5)), None);
+    daemon.process.signal(Signal::SIGKILL);
+    assert_eq!(daemon.process.wait(Duration::from_secs(5)), None);
     let before = history(&place);
     assert_eq!(before.len(), 1, "{before:?}");
     assert_eq!(before[0]["ongoing"], true);
@@ -172,6 +196,7 @@ fn an_open_span_outlives_the_daemon_s_sudden_death() {
     until("the span goes on", || {
         (history(&place)[0]["measurements"].as_u64() > before[0]["measurements"].as_u64()).then_some(())
     });
+    let ended = Timestamp::now();
     world.swallow("news", false);
     becomes(&daemon, "accessible");
     daemon.stop(Signal::SIGTERM);
@@ -183,7 +208,10 @@ fn an_open_span_outlives_the_daemon_s_sudden_death() {
     }
     assert_eq!(after[0]["mechanism"], "tls.timeout");
     assert_eq!(after[0]["ongoing"], false);
-    assert!(after[0]["end"]["latest"].is_string() && after[0]["start"]["earliest"].is_string(), "{after:?}");
+    for (bound, instant) in [("start", began), ("end", ended)] {
+        let side = |side: &str| after[0][bound][side].as_str().unwrap().parse::<Timestamp>().unwrap();
+        assert!(side("earliest") <= instant && instant <= side("latest"), "{bound} was at {instant}: {after:?}");
+    }
 }
 
 #[test]
@@ -308,13 +336,12 @@ fn check_tells_a_swallowed_client_hello() {
 fn without_a_network_it_is_offline_and_never_blocked() {
     let world = World::start();
     let place = world.place(&["news"], RARELY);
-    place.write("blockspan.toml", &world.config_without_network(RARELY));
+    place.write("blockspan.toml", &world.config_without_network());
     let ended = place.run(&["check", "news", "--format", "json"]);
     assert_eq!(ended.code, Some(5), "{ended:?}");
     assert_eq!(lines(&ended.stdout)[0]["status"], "offline", "{}", ended.stdout);
 
     // Nor does it become so by being measured again and again.
-    place.write("blockspan.toml", &world.config_without_network(OFTEN));
     let daemon = Daemon::start(&place);
     daemon.metric_becomes("blockspan_site_status", &["site=\"news\"", "status=\"offline\""], 1.0);
     let counted = ["vantage=\"here\"", "status=\"offline\""];

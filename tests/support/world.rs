@@ -116,15 +116,16 @@ impl World {
     /// A configuration with one vantage (`here`), one control past the censor (`abroad`), one canary, and all times
     /// scaled down. `probe` is further keys of `[probe]`: the interval and the time-out of TLS.
     pub fn config(&self, probe: &str) -> String {
-        self.config_with_resolver(probe, self.resolver)
+        self.config_with(self.resolver, &format!("{probe}\ndns_timeout = \"1500ms\""))
     }
 
-    /// The same, but nobody answers the vantage's questions.
-    pub fn config_without_network(&self, probe: &str) -> String {
-        self.config_with_resolver(probe, self.silent_resolver.local_addr().unwrap())
+    /// The same with a round a second, but nobody answers the vantage's questions.
+    pub fn config_without_network(&self) -> String {
+        let silent = self.silent_resolver.local_addr().unwrap();
+        self.config_with(silent, "interval = \"1s\"\ntls_timeout = \"2s\"\ndns_timeout = \"300ms\"")
     }
 
-    fn config_with_resolver(&self, probe: &str, resolver: SocketAddr) -> String {
+    fn config_with(&self, resolver: SocketAddr, probe: &str) -> String {
         let (way_out, abroad, canary) = (self.way_out, self.resolver_abroad, self.url("canary"));
         // A failing measurement takes longer than a second, and six or more of them open a span.
         let confirm_after = (1..=30).map(|step| format!("\"{}ms\"", step * 400)).collect::<Vec<_>>().join(", ");
@@ -132,7 +133,6 @@ impl World {
             r#"[probe]
 {probe}
 jitter = 0.0
-dns_timeout = "1500ms"
 tcp_timeout = "1500ms"
 http_timeout = "2s"
 url_timeout = "6s"
