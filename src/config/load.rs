@@ -69,6 +69,10 @@ pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<
         false => targets::read(&paths.targets, &findings),
     };
     let mut settings = match &paths.config {
+        Some(path) if missing(path) => {
+            report_missing_file(path, "--config", &findings);
+            Settings::default()
+        }
         Some(path) => read_settings(path, &findings),
         None if missing(default_config) => Settings::default(),
         None => read_settings(default_config, &findings),
@@ -85,17 +89,22 @@ fn missing(path: &Path) -> bool {
 }
 
 pub(super) fn report_missing_targets(path: &Path, findings: &Findings) {
+    if path != Path::new(DEFAULT_TARGETS) {
+        return report_missing_file(path, "--targets", findings);
+    }
+    findings.reading(path);
+    let wrong = Wrong::new("there is no targets.toml in this directory, so there is nothing to watch").help(
+        "name yours with `--targets FILE`, copy the one that ships with blockspan to this directory, \
+         or write one: [[site]] with `id = \"example\"` and `urls = [\"https://example.org/\"]`",
+    );
+    findings.file_fault(path, wrong);
+}
+
+fn report_missing_file(path: &Path, option: &str, findings: &Findings) {
     findings.reading(path);
     let shown = clip(&path.to_string_lossy());
-    let wrong = if path == Path::new(DEFAULT_TARGETS) {
-        Wrong::new("there is no targets.toml in this directory, so there is nothing to watch").help(
-            "name yours with `--targets FILE`, copy the one that ships with blockspan to this directory, \
-             or write one: [[site]] with `id = \"example\"` and `urls = [\"https://example.org/\"]`",
-        )
-    } else {
-        Wrong::new(format!("cannot read {shown}: there is no such file")).help("check the path after `--targets`")
-    };
-    findings.file_fault(path, wrong);
+    let wrong = Wrong::new(format!("cannot read {shown}: there is no such file"));
+    findings.file_fault(path, wrong.help(format!("check the path after `{option}`")));
 }
 
 fn read_settings(path: &Path, findings: &Findings) -> Settings {

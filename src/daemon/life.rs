@@ -106,6 +106,8 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         let address = listener.local_addr().unwrap_or(config.serve.listen);
         let ready = Arc::new(Readiness::new());
         ready.store_opened();
+        // Before anyone is told where to look: a SIGHUP that nobody receives ends the process.
+        let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
         let (requests, reload_requests) = mpsc::channel::<ReloadRequest>(4);
         let (instruments, new_instruments) = mpsc::channel(1);
         let app = App {
@@ -117,7 +119,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         let server = tokio::spawn(serve(listener, app, stop.clone()));
         let reloader =
             Reloader { paths, current: config.clone(), files, board, metrics: Arc::clone(&metrics), instruments };
-        tokio::spawn(reloader.run(reload_requests, stop.clone()));
+        tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
         tokio::spawn(keep_house(recorder.clone(), config, metrics, stop.clone()));
         info!(
             "watching {}; look at http://{address}/ (metrics at /metrics); the record is {}",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -31,16 +32,14 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// Serves requests, SIGHUP and file changes until `stop`.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+        mut hangups: Signal,
+        stop: CancellationToken,
+    ) {
         let (changed, mut changes) = mpsc::channel(1);
         let mut watch = FileWatch::start(&self.files, changed.clone());
-        let mut hangups = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-            Ok(stream) => Some(stream),
-            Err(fault) => {
-                warn!("SIGHUP cannot be received: {fault}");
-                None
-            }
-        };
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -49,7 +48,7 @@ impl Reloader {
                     // Who asked may have gone meanwhile.
                     let _ = request.reply.send(result);
                 }
-                Some(()) = async { match hangups.as_mut() { Some(stream) => stream.recv().await, None => None } } => {
+                Some(()) = hangups.recv() => {
                     let _ = self.reload("SIGHUP").await;
                 }
                 Some(()) = changes.recv() => {
