@@ -18,7 +18,7 @@ use crate::probe::{HelperClient, Prober, Target, ask_canaries, control_report};
 
 /// How old a control's or canary's answer may be for a measurement that failed: fresh enough that an outage which began
 /// meanwhile is seen by both, old enough that a failure of all sites at once asks only once.
-const FRESH: Duration = Duration::from_secs(15);
+pub(super) const FRESH: Duration = Duration::from_secs(15);
 
 /// Answers by key, each asked for once at a time: who comes while the question is under way waits for its answer.
 struct Shared<K, V> {
