@@ -12,6 +12,7 @@ use tracing::{error, warn};
 
 use super::instrument::Instrument;
 use super::journal;
+use super::recording::Outlet;
 use crate::detect::SeriesState;
 use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Trigger, VantageId, Verdict};
 use crate::schedule::{Jitter, Plan};
@@ -36,14 +37,13 @@ enum Finished {
 pub(super) struct Conductor {
     pub instrument: Arc<Instrument>,
     pub states: HashMap<SeriesKey, SeriesState>,
-    pub records: mpsc::Sender<ProbeRecord>,
+    pub records: Outlet,
     pub board: Arc<Board>,
     pub metrics: Arc<Metrics>,
     plan: Plan,
     chance: Jitter,
     tasks: JoinSet<Finished>,
     under_way: HashMap<Id, SeriesKey>,
-    dropped: u64,
 }
 
 impl Conductor {
@@ -58,14 +58,13 @@ impl Conductor {
         let mut conductor = Self {
             instrument,
             states,
-            records,
+            records: Outlet::new(records),
             board,
             metrics,
             plan: Plan::default(),
             chance: Jitter::seeded(seed),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
-            dropped: 0,
         };
         conductor.adopt(Arc::clone(&conductor.instrument));
         conductor
@@ -222,21 +221,8 @@ impl Conductor {
         self.board.set_state(key.clone(), state.clone());
         journal::tell(key, before, state, first, &changes);
         let record = ProbeRecord { series: key.clone(), evidence, verdict, state: state.clone(), changes };
-        self.hand_on(record);
+        self.records.hand_on(record);
         self.put_back(key);
-    }
-
-    /// Hands a record to the store's keeper. When even the backlog is full the record is dropped: probing must go on,
-    /// and the span lives on in the state, which the next record carries.
-    fn hand_on(&mut self, record: ProbeRecord) {
-        match self.records.try_send(record) {
-            Ok(()) if self.dropped > 0 => {
-                warn!("{} measurements were not recorded while the store could not take them", self.dropped);
-                self.dropped = 0;
-            }
-            Ok(()) => {}
-            Err(_) => self.dropped += 1,
-        }
     }
 
     fn put_back(&mut self, key: &SeriesKey) {

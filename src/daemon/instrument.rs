@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::opinion::{CanaryDesk, ControlDesk};
+use super::opinion::{CanaryDesk, ControlDesk, FRESH};
 use crate::config::{CanaryConfig, Config, Role};
 use crate::detect::{Detector, Params};
 use crate::judge::{self, Knowledge};
 use crate::model::{
-    CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Trigger, VantageId,
-    Verdict,
+    CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Status, Trigger,
+    VantageId, Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -132,8 +132,13 @@ impl Instrument {
         } else {
             (Vec::new(), None)
         };
-        let evidence = Evidence { measurement, controls, canaries };
-        let verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+        let mut evidence = Evidence { measurement, controls, canaries };
+        let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+        if verdict.status == Status::Blocked && controls_are_old(&evidence) {
+            // What differs from an old page may be the site's own new one.
+            evidence.controls = self.controls.ask(&target, &evidence.measurement, true).await;
+            verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+        }
         Some((evidence, verdict))
     }
 
@@ -156,5 +161,53 @@ impl Instrument {
             CountryCode::UNKNOWN => self.countries.get(&key.site).copied().unwrap_or(CountryCode::UNKNOWN),
             known => known,
         }
+    }
+}
+
+/// Whether a control measured too long before the measurement for what differs to be laid at the path's door.
+fn controls_are_old(evidence: &Evidence) -> bool {
+    let limit = evidence.measurement.started_at.minus(FRESH);
+    evidence.controls.iter().any(|control| control.at < limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{ControlKind, ControlReport, Measurement, MeasurementId, Timestamp};
+
+    #[test]
+    fn a_control_older_than_fresh_is_old() {
+        let started_at = Timestamp::from_unix_ms(1_700_000_000_000);
+        let measurement = Measurement {
+            measurement_id: MeasurementId::new(),
+            site: "s".parse().unwrap(),
+            url: "http://s.example/".parse().unwrap(),
+            vantage: "v".parse().unwrap(),
+            trigger: Trigger::Scheduled,
+            started_at,
+            elapsed: Duration::from_secs(1).into(),
+            dns: Vec::new(),
+            tcp: Vec::new(),
+            tls: Vec::new(),
+            http: Vec::new(),
+            quic: Vec::new(),
+        };
+        let control = |at| ControlReport {
+            id: "c".parse().unwrap(),
+            kind: ControlKind::Vantage,
+            at,
+            unusable: None,
+            dns: None,
+            endpoints: Vec::new(),
+            http: None,
+        };
+        let old = |at| {
+            let controls = vec![control(started_at), control(at)];
+            controls_are_old(&Evidence { measurement: measurement.clone(), controls, canaries: None })
+        };
+        assert!(old(started_at.minus(Duration::from_secs(60))));
+        assert!(!old(started_at.minus(Duration::from_secs(10))) && !old(started_at.plus(Duration::from_secs(60))));
     }
 }

@@ -18,7 +18,7 @@ use crate::probe::{HelperClient, Prober, Target, ask_canaries, control_report};
 
 /// How old a control's or canary's answer may be for a measurement that failed: fresh enough that an outage which began
 /// meanwhile is seen by both, old enough that a failure of all sites at once asks only once.
-const FRESH: Duration = Duration::from_secs(15);
+pub(super) const FRESH: Duration = Duration::from_secs(15);
 
 /// Answers by key, each asked for once at a time: who comes while the question is under way waits for its answer.
 struct Shared<K, V> {
@@ -35,7 +35,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
         Self { slots: Mutex::new(HashMap::new()) }
     }
 
+    /// An answer no older than `max_age` at the time of asking. A question that was already under way then will do,
+    /// however long its answer takes: else all who wait would ask again one after another, and what the last of them
+    /// is told would be of another time than what it asked about.
     async fn get<F: Future<Output = V>>(&self, key: &K, max_age: Duration, ask: impl FnOnce() -> F) -> V {
+        let came = Instant::now();
         let slot = {
             let mut slots = self.slots.lock();
             if slots.len() >= MOST_SLOTS {
@@ -45,7 +49,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
         };
         let mut held = slot.lock().await;
         if let Some((at, value)) = held.as_ref()
-            && at.elapsed() <= max_age
+            && came.saturating_duration_since(*at) <= max_age
         {
             return value.clone();
         }
@@ -167,5 +171,25 @@ mod tests {
         assert_eq!((a, b), (0, 0));
         assert_eq!(shared.get(&1, Duration::ZERO, ask).await, 1);
         assert_eq!(shared.get(&2, Duration::from_secs(5), ask).await, 2);
+    }
+
+    /// Canaries that time out take longer than their answers are fresh.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_serves_all_who_waited_for_it() {
+        let shared: Shared<u8, u32> = Shared::new();
+        let asked = AtomicU32::new(0);
+        let ask = || async {
+            tokio::time::sleep(FRESH * 2).await;
+            asked.fetch_add(1, Ordering::SeqCst)
+        };
+        let begun = Instant::now();
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            shared.get(&1, FRESH, ask).await
+        };
+        let (a, b, c) = tokio::join!(shared.get(&1, FRESH, ask), shared.get(&1, FRESH, ask), late);
+        assert_eq!((a, b, c), (0, 0, 0));
+        assert!(begun.elapsed() < FRESH * 3, "{:?}", begun.elapsed());
+        assert_eq!(shared.get(&1, FRESH, ask).await, 1, "but it is old for who comes later");
     }
 }

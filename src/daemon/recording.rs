@@ -1,12 +1,13 @@
 //! Between the conductor and the store: keeps records in order, and keeps them when the store cannot take them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::model::{SeriesKey, SpanChange, SpanChangeKind};
 use crate::store::{ProbeRecord, Recorder};
 
 /// Records held while the store cannot take them; the oldest evidence is kept, what comes beyond is dropped and said.
@@ -15,6 +16,46 @@ pub(super) const BACKLOG: usize = 4096;
 const BATCH: usize = 256;
 /// Wait before the store is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// Where the conductor hands on its records.
+pub(super) struct Outlet {
+    records: mpsc::Sender<ProbeRecord>,
+    dropped: u64,
+    /// Openings and closings whose record was dropped.
+    owed: HashMap<SeriesKey, Vec<SpanChange>>,
+}
+
+impl Outlet {
+    pub(super) fn new(records: mpsc::Sender<ProbeRecord>) -> Self {
+        Self { records, dropped: 0, owed: HashMap::new() }
+    }
+
+    /// Hands on a record. When even the backlog is full the record is dropped: probing must go on, and the span lives
+    /// on in the state, which the next record carries. That it opened or closed is kept for the next record: a closing
+    /// that never came would leave the span open in the store for ever.
+    pub(super) fn hand_on(&mut self, mut record: ProbeRecord) {
+        if let Some(mut owed) = self.owed.remove(&record.series) {
+            owed.append(&mut record.changes);
+            record.changes = owed;
+        }
+        match self.records.try_send(record) {
+            Ok(()) if self.dropped > 0 => {
+                warn!("{} measurements were not recorded while the store could not take them", self.dropped);
+                self.dropped = 0;
+            }
+            Ok(()) => {}
+            Err(fault) => {
+                self.dropped += 1;
+                let record = fault.into_inner();
+                let turns = record.changes.into_iter().filter(|change| change.kind != SpanChangeKind::Continued);
+                let turns: Vec<SpanChange> = turns.collect();
+                if !turns.is_empty() {
+                    self.owed.insert(record.series, turns);
+                }
+            }
+        }
+    }
+}
 
 /// Stores what comes until the channel is closed and empty. When the store fails, tries again until `patience` after the
 /// channel was closed.
@@ -61,5 +102,91 @@ pub(super) async fn keep_records(mut incoming: mpsc::Receiver<ProbeRecord>, reco
                 tokio::time::sleep(RETRY.min(patience)).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::detect::SeriesState;
+    use crate::model::{
+        Bracket, Evidence, Measurement, MeasurementId, Span, SpanId, SpanSource, Status, Strength, Timestamp, Trigger,
+        Verdict,
+    };
+
+    fn record(series: &SeriesKey, changes: Vec<SpanChange>) -> ProbeRecord {
+        let measurement_id = MeasurementId::new();
+        let measurement = Measurement {
+            measurement_id,
+            site: series.site.clone(),
+            url: series.url.clone(),
+            vantage: series.vantage.clone(),
+            trigger: Trigger::Scheduled,
+            started_at: Timestamp::from_unix_ms(0),
+            elapsed: Duration::ZERO.into(),
+            dns: Vec::new(),
+            tcp: Vec::new(),
+            tls: Vec::new(),
+            http: Vec::new(),
+            quic: Vec::new(),
+        };
+        let verdict = Verdict {
+            measurement_id,
+            status: Status::Accessible,
+            mechanism: None,
+            confidence: 1.0,
+            strength: Strength::SelfProving,
+            weight: 1.0,
+            rules: Vec::new(),
+            reasons: Vec::new(),
+            ruleset: 1,
+            control: None,
+        };
+        let evidence = Evidence { measurement, controls: Vec::new(), canaries: None };
+        ProbeRecord { series: series.clone(), evidence, verdict, state: SeriesState::default(), changes }
+    }
+
+    fn change(series: &SeriesKey, kind: SpanChangeKind) -> SpanChange {
+        let span = Span {
+            span_id: SpanId::derived("a"),
+            site: series.site.clone(),
+            url: Some(series.url.clone()),
+            vantage: Some(series.vantage.clone()),
+            source: SpanSource::Measured,
+            status: Status::Blocked,
+            mechanism: None,
+            segments: Vec::new(),
+            start: Bracket { earliest: None, latest: None },
+            end: None,
+            ongoing: kind != SpanChangeKind::Closed,
+            last_observed: None,
+            measurements: 1,
+            confidence: None,
+            citation: None,
+        };
+        SpanChange { kind, at: Timestamp::from_unix_ms(0), span }
+    }
+
+    #[test]
+    fn a_closing_whose_record_was_dropped_comes_with_the_next_record() {
+        let (records, mut incoming) = mpsc::channel(1);
+        let mut outlet = Outlet::new(records);
+        let series = SeriesKey {
+            site: "s".parse().unwrap(),
+            url: "https://s.example/".parse().unwrap(),
+            vantage: "v".parse().unwrap(),
+        };
+        outlet.hand_on(record(&series, Vec::new()));
+        outlet.hand_on(record(&series, vec![change(&series, SpanChangeKind::Continued)]));
+        outlet.hand_on(record(&series, vec![change(&series, SpanChangeKind::Closed)]));
+        outlet.hand_on(record(&series, Vec::new()));
+        assert!(incoming.try_recv().unwrap().changes.is_empty());
+        outlet.hand_on(record(&series, Vec::new()));
+        let kinds: Vec<_> = incoming.try_recv().unwrap().changes.iter().map(|change| change.kind).collect();
+        assert_eq!(kinds, [SpanChangeKind::Closed]);
+        outlet.hand_on(record(&series, Vec::new()));
+        assert!(incoming.try_recv().unwrap().changes.is_empty());
     }
 }

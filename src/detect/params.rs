@@ -24,6 +24,9 @@ pub struct Params {
     pub spread: Duration,
     /// Waits after the first sign of a change at which confirmation probes are made.
     pub confirm_after: Vec<Duration>,
+    /// Time without a trial after which the next sign of a change is confirmed as a first one is: much longer than
+    /// rounds and confirmations usually lie apart.
+    pub stale: Duration,
 }
 
 impl Params {
@@ -53,6 +56,7 @@ impl Default for Params {
             proofs: 2,
             spread: Duration::from_secs(120),
             confirm_after: [10, 25, 45, 75, 105, 135].map(Duration::from_secs).to_vec(),
+            stale: Duration::from_secs(600),
         }
     }
 }

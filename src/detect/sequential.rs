@@ -11,6 +11,9 @@ use crate::model::{
 const PRIOR: f64 = 9.2;
 /// No count of measurements makes anything surer than this.
 const MOST_CONFIDENCE: f64 = 0.9999;
+/// Segments of a span at most. A block whose technique goes to and fro would else grow its span, which is saved with
+/// every measurement, without end.
+const MOST_SEGMENTS: usize = 100;
 
 /// The sequential test with its figures.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,10 @@ impl Detector {
 
     /// Takes in one trial.
     pub fn take(&self, key: &SeriesKey, state: &mut SeriesState, trial: Trial) -> Vec<SpanChange> {
+        state.meet(trial.from);
+        if trial.outcome != Outcome::Silent {
+            state.note_trial(trial.from, trial.until, self.params.stale);
+        }
         let change = match trial.outcome {
             Outcome::Silent => None,
             Outcome::Good => self.good(state, trial),
@@ -67,16 +74,19 @@ impl Detector {
         state.run = Run::default();
         state.other_mechanism = None;
         if state.span.is_none() {
-            state.last_good = Some(trial.from);
+            state.doubt = state.doubt.map(|sum| sum + self.params.step_down()).filter(|sum| *sum < self.params.evident);
+            if state.doubt.is_none() {
+                state.last_good = Some(trial.from);
+            }
             state.score = (state.score - self.params.step_down()).max(0.0);
             if state.score == 0.0 {
-                state.unsettled_since = None;
+                state.settle();
             }
             return None;
         }
         state.score += self.params.step_down();
         state.recovered.get_or_insert(trial.until);
-        let since = *state.unsettled_since.get_or_insert(trial.from);
+        let since = state.unsettle(trial.from);
         if state.score < self.params.threshold || trial.until.since(since) < self.params.spread {
             return None;
         }
@@ -87,6 +97,7 @@ impl Detector {
             last: state.last.take(),
             settled: state.settled,
             last_good: Some(trial.from),
+            last_trial: state.last_trial,
             ..SeriesState::default()
         };
         Some(SpanChange { kind: SpanChangeKind::Closed, at: trial.from, span })
@@ -111,7 +122,8 @@ impl Detector {
             return self.bad_in_span(state, trial, mechanism, score);
         }
         state.score += score;
-        let since = *state.unsettled_since.get_or_insert(trial.from);
+        state.doubt = Some(0.0);
+        let since = state.unsettle(trial.from);
         let proven = state.run.proofs >= self.params.proofs;
         let spread = trial.until.since(since) >= self.params.spread;
         if state.score < self.params.threshold || !state.run.is_evident() || !(proven || spread) {
@@ -121,7 +133,7 @@ impl Detector {
         state.span = Some(span.clone());
         state.last_evident = state.run.evident_from();
         state.score = 0.0;
-        state.unsettled_since = None;
+        state.settle();
         Some(SpanChange { kind: SpanChangeKind::Opened, at: trial.from, span })
     }
 
@@ -163,13 +175,14 @@ impl Detector {
         score: f64,
     ) -> Option<SpanChange> {
         state.score = (state.score - score).max(0.0);
+        // A success before this failure may have slipped through: the end is not bounded by it.
+        state.recovered = None;
         if let Some(evident) = state.run.evident_from() {
             state.last_evident = Some(evident);
-            state.recovered = None;
             state.score = 0.0;
         }
         if state.score == 0.0 {
-            state.unsettled_since = None;
+            state.settle();
         }
         state.weight_of_span += score;
         let proven = state.run.proofs > 0;
@@ -181,6 +194,9 @@ impl Detector {
             _ if span.mechanism == Some(mechanism) => state.other_mechanism = None,
             // Seen twice in a row: the technique has changed, and did so when it was first seen.
             Some((other, from)) if other == mechanism => {
+                if span.segments.len() >= MOST_SEGMENTS {
+                    span.segments.pop();
+                }
                 span.segments.push(Segment { from, mechanism });
                 span.mechanism = Some(mechanism);
                 state.other_mechanism = None;
@@ -211,10 +227,11 @@ fn confidence(score: f64, proven: bool, mechanism: Mechanism) -> f64 {
     posterior.min(cap)
 }
 
-/// A bracket with its bounds in order: a clock that stepped back widens it, and never turns it round.
+/// A bracket with its bounds in order. When the clock stepped back between them, the first one says nothing in terms of
+/// the new time: it is left open.
 fn ordered(a: Option<Timestamp>, b: Option<Timestamp>) -> Bracket {
     match (a, b) {
-        (Some(a), Some(b)) if a > b => Bracket { earliest: Some(b), latest: Some(a) },
+        (Some(a), Some(b)) if a > b => Bracket { earliest: None, latest: Some(b) },
         (earliest, latest) => Bracket { earliest, latest },
     }
 }

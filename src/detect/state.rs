@@ -35,8 +35,15 @@ pub struct SeriesState {
     pub(super) score: f64,
     /// The first sign of a change, while the score is above zero.
     pub(super) unsettled_since: Option<Timestamp>,
-    /// Beginning of the latest good probe: a block that comes started not before it.
+    /// From when the confirmations are counted, while unsettled.
+    pub(super) confirming_since: Option<Timestamp>,
+    /// End of the latest probe that was a trial.
+    pub(super) last_trial: Option<Timestamp>,
+    /// Beginning of the latest good probe that may be relied on: a block that comes started not before it.
     pub(super) last_good: Option<Timestamp>,
+    /// Score of the successes since the latest failure, until they are evident: before that they may have slipped
+    /// through a block that had already begun.
+    pub(super) doubt: Option<f64>,
     /// Failures since the latest success, oldest first.
     pub(super) run: Run,
     /// Log-likelihood ratio of all failures of the span, for its confidence.
@@ -89,8 +96,41 @@ impl SeriesState {
     /// How long after `now` the next confirmation probe is due. None when nothing is to be confirmed or the
     /// confirmations are used up and the interval alone goes on.
     pub fn confirm_in(&self, now: Timestamp, params: &Params) -> Option<Duration> {
-        let passed = now.since(self.unsettled_since?);
+        let passed = now.since(self.confirming_since.or(self.unsettled_since)?);
         params.confirm_after.iter().find_map(|due| due.checked_sub(passed).filter(|left| !left.is_zero()))
+    }
+}
+
+impl SeriesState {
+    /// Makes ready for a probe that began at `from`. A clock that stepped back would make the time since the first sign
+    /// of a change zero until it has caught up: it counts anew.
+    pub(super) fn meet(&mut self, from: Timestamp) {
+        if self.unsettled_since.is_some_and(|since| from < since) {
+            self.unsettled_since = Some(from);
+        }
+        if self.confirming_since.is_some_and(|since| from < since) {
+            self.confirming_since = Some(from);
+        }
+    }
+
+    /// Notes a trial. After a long silence the confirmations begin anew.
+    pub(super) fn note_trial(&mut self, from: Timestamp, until: Timestamp, stale: Duration) {
+        if self.last_trial.is_some_and(|last| from.since(last) > stale) {
+            self.confirming_since = None;
+        }
+        self.last_trial = Some(until);
+    }
+
+    /// A sign of a change: since when there are such signs.
+    pub(super) fn unsettle(&mut self, from: Timestamp) -> Timestamp {
+        self.confirming_since.get_or_insert(from);
+        *self.unsettled_since.get_or_insert(from)
+    }
+
+    /// No sign of a change is left.
+    pub(super) fn settle(&mut self) {
+        self.unsettled_since = None;
+        self.confirming_since = None;
     }
 }
 

@@ -5,7 +5,10 @@ use futures_util::future::join_all;
 use super::outcome::last_failure;
 use super::{Prober, Target};
 use crate::config::CanaryConfig;
-use crate::model::{CanaryReport, CanaryResult, CanaryScope, Failure, Measurement, SiteId, Timestamp, Trigger};
+use crate::model::{
+    AddressOrigin, CanaryReport, CanaryResult, CanaryScope, DnsRole, Failure, HttpExchange, Measurement, SiteId,
+    Timestamp, Trigger,
+};
 use crate::vantage::Vantage;
 
 /// The canaries that serve `vantage`: all foreign ones, and the domestic ones of its country.
@@ -34,19 +37,35 @@ pub async fn ask_canaries(prober: &Prober, vantage: &Vantage, canaries: &[Canary
     CanaryReport { at, results }
 }
 
-/// None when the canary answered: over authentic TLS with anything at all, in clear text with no server error.
+/// None when the canary answered as it answers the vantage's users: over authentic TLS with anything at all, in clear
+/// text with no server error, by an address that the vantage's own resolvers gave. A canary that only the encrypted
+/// reference led to would hide that the vantage's resolvers are dead, and every site would look blocked by them.
 fn failure(measurement: &Measurement) -> Option<Failure> {
     let answered = measurement.http.iter().any(|exchange| match exchange.status {
-        Some(_) if exchange.url.scheme() == "https" => measurement.is_authentic(exchange),
+        Some(_) if exchange.url.scheme() == "https" => {
+            measurement.is_authentic(exchange) && is_own(measurement, exchange)
+        }
         // A clear-text answer to an https canary is no sign of the canary itself.
-        Some(status) => measurement.url.scheme() == "http" && status < 500,
+        Some(status) => measurement.url.scheme() == "http" && status < 500 && exchange.origin == AddressOrigin::Own,
         None => false,
     });
     if answered {
         return None;
     }
     let tls = || measurement.tls.iter().find_map(|tls| tls.failure.clone());
-    Some(last_failure(measurement).or_else(tls).unwrap_or(Failure::HttpRequestFailed))
+    let dns = || {
+        let own = measurement.dns.iter().filter(|dns| dns.role == DnsRole::Own);
+        own.into_iter().find_map(|dns| dns.failure.clone())
+    };
+    Some(last_failure(measurement).or_else(tls).or_else(dns).unwrap_or(Failure::HttpRequestFailed))
+}
+
+/// Whether users get there: by the address that carried the exchange, or by another one that proved itself.
+fn is_own(measurement: &Measurement, exchange: &HttpExchange) -> bool {
+    let proven = |tls: &crate::model::TlsHandshake| {
+        tls.hop == exchange.hop && tls.origin == AddressOrigin::Own && tls.is_authentic()
+    };
+    exchange.origin == AddressOrigin::Own || measurement.tls.iter().any(proven)
 }
 
 #[cfg(test)]
