@@ -92,7 +92,7 @@ pub(crate) fn config() -> Config {
             url: StoreUrl::Sqlite(PathBuf::from("blockspan.db")),
             keep_measurements: Duration::from_secs(86_400),
         },
-        serve: ServeConfig { listen: "127.0.0.1:9645".parse().unwrap() },
+        serve: ServeConfig { listen: "127.0.0.1:9645".parse().unwrap(), unprotected: false },
         tls: TlsConfig { extra_roots: Vec::new() },
         network: NetworkConfig { allow_private: Vec::new() },
         vantages: vec![vantage("almaty-kt", Role::Probe), vantage("berlin", Role::Control)],

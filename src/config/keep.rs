@@ -7,7 +7,7 @@ use super::document::{Doc, Fields};
 use super::duration::{DAY, HOUR, LONGEST, length};
 use super::fault::{Wrong, clip};
 use super::types::{ServeConfig, StoreConfig, StoreUrl};
-use super::value::parsed;
+use super::value::{parsed, truth};
 
 impl Default for StoreConfig {
     fn default() -> Self {
@@ -17,7 +17,7 @@ impl Default for StoreConfig {
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645) }
+        Self { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645), unprotected: false }
     }
 }
 
@@ -31,20 +31,43 @@ pub(super) fn read_store(fields: &mut Fields<'_>) -> StoreConfig {
 
 pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
     let default = ServeConfig::default();
-    match fields.optional("listen", parsed(listen)) {
-        None => default,
-        Some(at) => {
-            warn_if_open(fields.doc, &at.span, at.value);
-            ServeConfig { listen: at.value }
+    let listen = fields.optional("listen", parsed(listen));
+    let told = fields.has("unprotected");
+    let unprotected = fields.optional("unprotected", truth).map(|at| at.value);
+    if let Some(at) = &listen {
+        // A key that is itself at fault has been told already.
+        let excused = unprotected.unwrap_or(told);
+        if let Err(wrong) = check_open(fields.doc, &at.span, at.value, excused) {
+            fields.doc.fault(&at.span, Wrong { message: format!("`listen` {}", wrong.message), ..wrong });
         }
+    }
+    ServeConfig {
+        listen: listen.map_or(default.listen, |at| at.value),
+        unprotected: unprotected.unwrap_or(default.unprotected),
     }
 }
 
-/// Warns when others than this machine can read what is served.
-pub(super) fn warn_if_open(doc: Doc<'_>, span: &std::ops::Range<usize>, listen: SocketAddr) {
-    if !listen.ip().is_loopback() {
-        doc.warn(span, format!("page, metrics and reload at {listen} are open to the network, without TLS and token"));
+/// Refuses an address that others than this machine can reach, unless the operator has said that it is meant; then
+/// warns.
+pub(super) fn check_open(
+    doc: Doc<'_>,
+    span: &std::ops::Range<usize>,
+    listen: SocketAddr,
+    unprotected: bool,
+) -> Result<(), Wrong> {
+    if listen.ip().to_canonical().is_loopback() {
+        return Ok(());
     }
+    if !unprotected {
+        return Err(Wrong::new("is open to the network, where page, metrics and reload have neither TLS nor a token")
+            .label("not a loopback address")
+            .help(
+                "listen on 127.0.0.1 or [::1] and put a proxy that asks who is there in front of it, or say that \
+                 everyone may come in: `unprotected = true` in [serve]",
+            ));
+    }
+    doc.warn(span, format!("page, metrics and reload at {listen} are open to the network, without TLS and token"));
+    Ok(())
 }
 
 /// Reads `sqlite://PATH`.

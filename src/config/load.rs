@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::document::Doc;
 use super::fault::{ConfigErrors, Findings, Wrong, clip};
-use super::keep::{listen, store_url, warn_if_open};
+use super::keep::{check_open, listen, store_url};
 use super::settings::Settings;
 use super::source::Source;
 use super::targets;
@@ -119,7 +119,7 @@ fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
     if let Some(text) = &overrides.listen {
         override_with("--listen", text, findings, |text, doc| {
             let address = listen(text)?;
-            warn_if_open(doc, &(0..0), address);
+            check_open(doc, &(0..0), address, settings.serve.unprotected)?;
             settings.serve.listen = address;
             Ok(())
         });

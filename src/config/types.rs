@@ -92,6 +92,8 @@ pub struct StoreConfig {
 pub struct ServeConfig {
     /// Default 127.0.0.1:9645.
     pub listen: SocketAddr,
+    /// Whether `listen` may be an address that others can reach, though nothing asks who is there (default false).
+    pub unprotected: bool,
 }
 
 /// `[tls]`

@@ -85,6 +85,11 @@ pub(super) fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&Node<'_
     }
 }
 
+/// Yes or no.
+pub(super) fn truth(node: &Node<'_>) -> Result<bool, Wrong> {
+    node.get_ref().as_bool().ok_or_else(|| wrong_type(node, "true or false"))
+}
+
 /// A whole number within bounds.
 pub(super) fn whole<T>(bounds: RangeInclusive<T>) -> impl Fn(&Node<'_>) -> Result<T, Wrong>
 where

@@ -64,7 +64,7 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
             url: StoreUrl::Sqlite(folder.join("demo.db")),
             keep_measurements: Duration::from_secs(86_400),
         },
-        serve: ServeConfig { listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into() },
+        serve: ServeConfig { listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into(), unprotected: false },
         tls: TlsConfig { extra_roots: vec![folder.join("root.pem")] },
         network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse()?] },
         vantages: vec![

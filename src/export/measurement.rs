@@ -1,4 +1,7 @@
 //! A measurement with its verdict as one JSON object (DESIGN 7).
+//!
+//! Name servers of a local network, by which the vantage could be told, are left out (DESIGN 10): their label becomes
+//! `udp://private`, the source of their answers null. The record itself keeps them.
 
 use std::io::{self, Write};
 
@@ -8,6 +11,7 @@ use super::json::to_json_line;
 use crate::model::{
     CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
     Mechanism, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
+    is_private, shown_resolver,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -25,7 +29,7 @@ struct Judged<'a> {
     rules: &'a [RuleId],
     reasons: &'a [String],
     control: Option<&'a ControlSummary>,
-    dns: &'a [DnsExchange],
+    dns: Vec<DnsExchange>,
     tcp: &'a [TcpConnect],
     tls: &'a [TlsHandshake],
     http: &'a [HttpExchange],
@@ -59,13 +63,23 @@ impl<'a> Judged<'a> {
             rules: &verdict.rules,
             reasons: &verdict.reasons,
             control: verdict.control.as_ref(),
-            dns: &measurement.dns,
+            dns: measurement.dns.iter().map(shown).collect(),
             tcp: &measurement.tcp,
             tls: &measurement.tls,
             http: &measurement.http,
             quic: &measurement.quic,
         }
     }
+}
+
+/// An exchange without the addresses of a local network's name servers.
+fn shown(exchange: &DnsExchange) -> DnsExchange {
+    let mut shown = exchange.clone();
+    shown.resolver = shown_resolver(&exchange.resolver).into_owned();
+    for answer in &mut shown.answers {
+        answer.source = answer.source.filter(|source| !is_private(source.ip()));
+    }
+    shown
 }
 
 /// Writes a measurement with its verdict as one line (`check --format json`).
@@ -145,5 +159,26 @@ mod tests {
             assert!(more.iter().any(|found| found == key), "{key}");
         }
         assert_eq!(more.len(), contract.len() + 4);
+    }
+
+    #[test]
+    fn name_servers_of_a_local_network_stay_at_home() {
+        let (mut evidence, verdict) = fixtures::clienthello_swallowed();
+        let mut exchange = evidence.measurement.dns[0].clone();
+        exchange.resolver = "udp://192.168.77.1:53".into();
+        exchange.answers[0].source = Some("192.168.77.1:53".parse().unwrap());
+        exchange.answers.push(exchange.answers[0].clone());
+        exchange.answers[1].source = Some("9.9.9.9:53".parse().unwrap());
+        exchange.answers[1].addresses = vec!["10.10.34.35".parse().unwrap()];
+        evidence.measurement.dns = vec![exchange];
+        for write in [measurement_json, measurement_with_context_json] {
+            let mut out = Vec::new();
+            write(&evidence, &verdict, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(!text.contains("192.168.77.1"), "{text}");
+            for kept in ["udp://private", "9.9.9.9:53", "10.10.34.35"] {
+                assert!(text.contains(kept), "{kept}");
+            }
+        }
     }
 }

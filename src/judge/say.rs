@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::failing::Failing;
 use super::resolution::{Lookup, Resolution};
 use super::seen::{Hop, Path};
-use crate::model::{CertificateFault, ControlReport, Elapsed, Failure, Mechanism};
+use crate::model::{CertificateFault, ControlReport, Elapsed, Failure, Mechanism, shown_resolver};
 
 /// Longest text of a site that a reason repeats, in characters.
 const QUOTE_LIMIT: usize = 120;
@@ -82,7 +82,8 @@ pub(super) fn resolver(lookup: &Lookup<'_>) -> String {
     if lookup.resolver == "system" {
         "The name server of this network (system)".into()
     } else {
-        format!("The name server {}", clean(lookup.resolver))
+        // Reasons are shown on pages and in reports.
+        format!("The name server {}", clean(&shown_resolver(lookup.resolver)))
     }
 }
 

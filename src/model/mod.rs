@@ -7,6 +7,7 @@ mod failure;
 mod ids;
 mod labels;
 mod measurement;
+mod private;
 mod site;
 mod span;
 mod status;
@@ -24,6 +25,7 @@ pub use measurement::{
     AddressOrigin, Body, CertificateFault, CertificateRecord, DnsAnswer, DnsExchange, DnsRole, DnsTransport,
     HttpExchange, Measurement, QueryType, QuicHandshake, TcpConnect, TlsHandshake, Trigger,
 };
+pub use private::{is_private, shown_resolver};
 pub use site::{Report, Site};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};

@@ -33,7 +33,7 @@ impl Direct {
         let socket = self.socket(Type::DGRAM, Protocol::UDP, ipv6)?;
         let any = if ipv6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
         bind(&socket, self.source.unwrap_or(any))?;
-        UdpSocket::from_std(socket.into()).map_err(from_io)
+        UdpSocket::from_std(socket.into()).map_err(local)
     }
 
     fn socket(&self, kind: Type, protocol: Protocol, ipv6: bool) -> Result<Socket, Failure> {
@@ -41,27 +41,56 @@ impl Direct {
             return Err(Failure::AddressNotAvailable);
         }
         let domain = if ipv6 { Domain::IPV6 } else { Domain::IPV4 };
-        let socket = Socket::new(domain, kind, Some(protocol)).map_err(from_io)?;
-        socket.set_nonblocking(true).map_err(from_io)?;
+        let socket = Socket::new(domain, kind, Some(protocol)).map_err(local)?;
+        socket.set_nonblocking(true).map_err(local)?;
         if ipv6 {
-            socket.set_only_v6(true).map_err(from_io)?;
+            socket.set_only_v6(true).map_err(local)?;
         }
         if let Some(interface) = &self.interface {
-            socket.bind_device(Some(interface.as_bytes())).map_err(|error| match from_io(error) {
-                Failure::PermissionDenied => Failure::PermissionDenied,
-                _ => Failure::AddressNotAvailable,
-            })?;
+            socket.bind_device(Some(interface.as_bytes())).map_err(|_| Failure::AddressNotAvailable)?;
         }
         Ok(socket)
     }
 }
 
 fn bind(socket: &Socket, address: IpAddr) -> Result<(), Failure> {
-    socket.bind(&SockAddr::from(SocketAddr::new(address, 0))).map_err(from_io)
+    socket.bind(&SockAddr::from(SocketAddr::new(address, 0))).map_err(local)
+}
+
+/// What an error means that came before anything was sent: never something of the peer or the path. No file
+/// descriptors or memory left counts as a step that we broke off ourselves.
+#[allow(clippy::needless_pass_by_value)]
+fn local(error: std::io::Error) -> Failure {
+    match Failure::from_io(&error) {
+        own @ (Failure::AddressNotAvailable | Failure::AddressFamilyNotSupported | Failure::NetworkDown) => own,
+        Failure::PermissionDenied => Failure::AddressNotAvailable,
+        _ => Failure::Interrupted,
+    }
 }
 
 // By value, because it is made for `map_err`.
 #[allow(clippy::needless_pass_by_value)]
 fn from_io(error: std::io::Error) -> Failure {
     Failure::from_io(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_never_the_peers_doing() {
+        for (code, expected) in [
+            (libc::EMFILE, Failure::Interrupted),
+            (libc::ENFILE, Failure::Interrupted),
+            (libc::ENOBUFS, Failure::Interrupted),
+            (libc::ENOMEM, Failure::Interrupted),
+            (libc::EPERM, Failure::AddressNotAvailable),
+            (libc::EACCES, Failure::AddressNotAvailable),
+            (libc::EADDRNOTAVAIL, Failure::AddressNotAvailable),
+            (libc::EAFNOSUPPORT, Failure::AddressFamilyNotSupported),
+        ] {
+            assert_eq!(local(std::io::Error::from_raw_os_error(code)), expected, "{code}");
+        }
+    }
 }

@@ -96,8 +96,8 @@ impl Vantage {
     /// Opens a TCP connection from a fresh source port, TCP_NODELAY set.
     ///
     /// # Errors
-    /// `GenericTimeout` when `timeout` passed, `ProxyFailed` when the proxy rather than the peer failed, else what
-    /// the system or the proxy told.
+    /// `GenericTimeout` when `timeout` passed, `ProxyFailed` when the proxy rather than the peer failed,
+    /// `Interrupted` when this machine has no file descriptor or memory left, else what the system or the proxy told.
     pub async fn connect(&self, address: SocketAddr, timeout: Duration) -> Result<Connection, Failure> {
         match &self.inner.path {
             Path::Direct(direct) => match tokio::time::timeout(timeout, direct.connect(address)).await {

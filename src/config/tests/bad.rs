@@ -59,6 +59,15 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[store]\nkeep_measurements = «\"1m\"\n", "`keep_measurements` is shorter than 1h"),
         ("[serve]\nlisten = «\"localhost:9645\"\n", "`listen` is not an address to listen on"),
         (
+            "[serve]\nlisten = «\"0.0.0.0:9645\"\n",
+            "`listen` is open to the network, where page, metrics and reload have neither TLS nor a token",
+        ),
+        (
+            "[serve]\nunprotected = false\nlisten = «\"[2001:db8::1]:80\"\n",
+            "`listen` is open to the network, where page, metrics and reload have neither TLS nor a token",
+        ),
+        ("[serve]\nlisten = \"0.0.0.0:9645\"\nunprotected = «\"yes\"\n", "`unprotected` has the wrong type"),
+        (
             "[tls]\nextra_roots = [«\"none.pem\"]\n",
             "an entry of `extra_roots` names a file that cannot be read: there is no such file",
         ),

@@ -96,6 +96,7 @@ fn the_sample_says_the_defaults_and_every_key() {
         "url",
         "keep_measurements",
         "listen",
+        "unprotected",
         "extra_roots",
         "allow_private",
         "resolvers",
@@ -195,7 +196,25 @@ fn the_command_line_wins_over_the_file() {
     let overrides = Overrides { store: Some("sqlite://b.db".to_owned()), listen: Some("127.0.0.1:2".to_owned()) };
     let config = desk.load_over(overrides).unwrap().config;
     assert_eq!(config.store.url, StoreUrl::Sqlite("b.db".into()));
-    assert_eq!(config.serve, ServeConfig { listen: "127.0.0.1:2".parse().unwrap() });
+    assert_eq!(config.serve, ServeConfig { listen: "127.0.0.1:2".parse().unwrap(), unprotected: false });
+}
+
+#[test]
+fn the_command_line_opens_to_the_network_only_where_the_file_allows_it() {
+    let listen = |text: &str| Overrides { listen: Some(text.to_owned()), ..Overrides::default() };
+    let closed = Desk::with(ONE_SITE, "");
+    for open in ["0.0.0.0:9645", "[::]:9645", "192.0.2.1:80"] {
+        let errors = closed.load_over(listen(open)).unwrap_err().to_string();
+        assert!(errors.contains("`--listen` is open to the network"), "{errors}");
+        assert!(errors.contains("unprotected = true"), "{errors}");
+        let allowed = Desk::with(ONE_SITE, "[serve]\nunprotected = true\n");
+        let loaded = allowed.load_over(listen(open)).unwrap();
+        assert_eq!(loaded.config.serve, ServeConfig { listen: open.parse().unwrap(), unprotected: true });
+        assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    }
+    for loopback in ["127.8.9.10:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(closed.load_over(listen(loopback)).unwrap().warnings.is_empty(), "{loopback}");
+    }
 }
 
 #[test]
@@ -203,7 +222,7 @@ fn what_is_likely_not_meant_is_warned_of() {
     for (targets, config, warning) in [
         (
             ONE_SITE,
-            "[serve]\nlisten = \"0.0.0.0:9645\"\n",
+            "[serve]\nlisten = \"0.0.0.0:9645\"\nunprotected = true\n",
             "blockspan.toml:2: page, metrics and reload at 0.0.0.0:9645",
         ),
         (

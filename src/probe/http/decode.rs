@@ -35,6 +35,10 @@ impl Write for Sink {
     }
 }
 
+/// Low seven bits of the first byte with which brotli's "large window" begins: a window of up to 1 GiB, which the
+/// library would fill before we saw a byte of it. RFC 7932 section 9.1 has no such value.
+const LARGE_WINDOW: u8 = 0x11;
+
 /// What to do next with the coded bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -53,7 +57,11 @@ enum State {
     DeflateUnseen(Sink),
     Zlib(ZlibDecoder<Sink>),
     Deflate(DeflateDecoder<Sink>),
+    /// The first byte tells how large the window is.
+    BrotliUnseen(Sink),
     Brotli(Box<DecompressorWriter<Sink>>),
+    /// Not to be decoded.
+    Refused(Sink),
 }
 
 /// A decoder that is fed as bytes come.
@@ -79,7 +87,7 @@ impl Decoder {
         let state = match coding.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => State::Gzip(GzDecoder::new(sink)),
             "deflate" => State::DeflateUnseen(sink),
-            "br" => State::Brotli(Box::new(DecompressorWriter::new(sink, 4096))),
+            "br" => State::BrotliUnseen(sink),
             _ => State::Identity(sink),
         };
         Self { state }
@@ -95,8 +103,17 @@ impl Decoder {
                 State::Deflate(DeflateDecoder::new(sink))
             };
         }
+        if let (State::BrotliUnseen(sink), Some(first)) = (&mut self.state, data.first()) {
+            let sink = std::mem::replace(sink, Sink::new(0));
+            self.state = if first & 0x7f == LARGE_WINDOW {
+                State::Refused(sink)
+            } else {
+                State::Brotli(Box::new(DecompressorWriter::new(sink, 4096)))
+            };
+        }
         let written = match &mut self.state {
-            State::Identity(sink) | State::DeflateUnseen(sink) => pour(sink, data),
+            State::Identity(sink) | State::DeflateUnseen(sink) | State::BrotliUnseen(sink) => pour(sink, data),
+            State::Refused(_) => Err(io::ErrorKind::InvalidData.into()),
             State::Gzip(decoder) => pour(decoder, data),
             State::Zlib(decoder) => pour(decoder, data),
             State::Deflate(decoder) => pour(decoder, data),
@@ -112,14 +129,17 @@ impl Decoder {
     /// What came out, all told.
     pub(super) fn finish(mut self) -> Decoded {
         let ended = match &mut self.state {
-            State::Identity(_) | State::DeflateUnseen(_) => Ok(()),
+            State::Identity(_) | State::DeflateUnseen(_) | State::BrotliUnseen(_) => Ok(()),
+            State::Refused(_) => Err(io::ErrorKind::InvalidData.into()),
             State::Gzip(decoder) => decoder.try_finish(),
             State::Zlib(decoder) => decoder.try_finish(),
             State::Deflate(decoder) => decoder.try_finish(),
             State::Brotli(decoder) => decoder.close(),
         };
         let sink = match self.state {
-            State::Identity(sink) | State::DeflateUnseen(sink) => sink,
+            State::Identity(sink) | State::DeflateUnseen(sink) | State::BrotliUnseen(sink) | State::Refused(sink) => {
+                sink
+            }
             State::Gzip(mut decoder) => std::mem::replace(decoder.get_mut(), Sink::new(0)),
             State::Zlib(mut decoder) => std::mem::replace(decoder.get_mut(), Sink::new(0)),
             State::Deflate(mut decoder) => std::mem::replace(decoder.get_mut(), Sink::new(0)),
@@ -130,7 +150,9 @@ impl Decoder {
 
     fn sink(&self) -> &Sink {
         match &self.state {
-            State::Identity(sink) | State::DeflateUnseen(sink) => sink,
+            State::Identity(sink) | State::DeflateUnseen(sink) | State::BrotliUnseen(sink) | State::Refused(sink) => {
+                sink
+            }
             State::Gzip(decoder) => decoder.get_ref(),
             State::Zlib(decoder) => decoder.get_ref(),
             State::Deflate(decoder) => decoder.get_ref(),
@@ -173,6 +195,20 @@ mod tests {
             }
         }
         (decoder.finish(), progress)
+    }
+
+    #[test]
+    fn a_brotli_window_beyond_the_standard_is_refused_before_memory_is_set_aside() {
+        // 0x11 leads in the "large window" of up to 1 GiB, which RFC 7932 section 9.1 does not know.
+        let mut decoder = Decoder::new("br", 1000);
+        assert_eq!(decoder.feed(&[0x11]), Progress::Broken);
+        assert!(!decoder.finish().whole);
+        let mut decoder = Decoder::new("br", 1000);
+        assert_eq!(decoder.feed(&[0x91, 0x1e, 0, 0]), Progress::Broken);
+        // One byte of that value further on is nothing special.
+        let mut decoder = Decoder::new("br", 1000);
+        assert_eq!(decoder.feed(&[0x0b]), Progress::More);
+        assert_eq!(decoder.feed(&[0x11]), Progress::More);
     }
 
     #[test]

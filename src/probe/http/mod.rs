@@ -126,6 +126,10 @@ async fn converse(
     } else {
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .title_case_headers(true)
+            // Filters write poor HTTP, and browsers show their pages all the same.
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake::<_, NoBody>(TokioIo::new(Pipe(stream)))

@@ -240,7 +240,7 @@ pub(super) fn config(ca: &Ca) -> Config {
         },
         detect: DetectConfig { confirm_after: Vec::new(), spread: Duration::ZERO },
         store: StoreConfig { url: StoreUrl::Sqlite("x.db".into()), keep_measurements: Duration::ZERO },
-        serve: ServeConfig { listen: SocketAddr::from((HERE, 0)) },
+        serve: ServeConfig { listen: SocketAddr::from((HERE, 0)), unprotected: false },
         tls: TlsConfig { extra_roots: vec![ca.pem.path().to_owned()] },
         network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse().unwrap()] },
         vantages: Vec::new(),

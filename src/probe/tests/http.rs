@@ -183,3 +183,19 @@ async fn clear_text_pages_are_kept() {
     let answer = answered(page("200 OK", "", b"a block page, perhaps")).await;
     assert!(answer.body.unwrap().kept.is_some());
 }
+
+#[tokio::test]
+async fn sloppy_heads_of_block_pages_are_read_as_browsers_read_them() {
+    for head in [
+        "HTTP/1.1 403 Forbidden\r\nServer : filter\r\n",
+        "HTTP/1.1 403 Forbidden\r\nServer: filter\r\nX-Folded: one\r\n two\r\n",
+        "HTTP/1.1 403 Forbidden\r\nServer: filter\r\nno colon here\r\n",
+        "HTTP/1.0 403 Forbidden\nServer: filter\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 403 Forbidden\r\nServer: filter\r\n",
+    ] {
+        let answer = answered(format!("{head}\r\n<title>Blocked</title>").into_bytes()).await;
+        assert_eq!((answer.failure, answer.status), (None, Some(403)), "{head}");
+        assert!(answer.headers.contains(&("server".to_owned(), "filter".to_owned())), "{head}: {:?}", answer.headers);
+        assert_eq!(answer.body.unwrap().title.as_deref(), Some("Blocked"), "{head}");
+    }
+}
