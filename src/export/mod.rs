@@ -6,6 +6,7 @@
 mod csv;
 mod json;
 mod measurement;
+mod scrub;
 
 pub use csv::{SPAN_COLUMNS, formula_safe, spans_csv};
 pub use json::{spans_json, spans_ndjson, to_json_line};
