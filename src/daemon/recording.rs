@@ -92,10 +92,10 @@ pub(super) async fn keep_records(mut incoming: mpsc::Receiver<ProbeRecord>, reco
                     );
                 }
                 troubled = true;
-                if incoming.is_closed() && incoming.is_empty() {
+                if incoming.is_closed() {
                     let since = *closed_at.get_or_insert_with(tokio::time::Instant::now);
                     if since.elapsed() >= patience {
-                        error!("{} records could not be stored and are lost", waiting.len());
+                        error!("{} records could not be stored and are lost", waiting.len() + incoming.len());
                         return;
                     }
                 }
@@ -188,5 +188,24 @@ mod tests {
         assert_eq!(kinds, [SpanChangeKind::Closed]);
         outlet.hand_on(record(&series, Vec::new()));
         assert!(incoming.try_recv().unwrap().changes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_dead_store_does_not_hold_up_the_stop_however_much_is_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recorder, _) = Recorder::open_with(&dir.path().join("x.db"), Box::new(|_| ())).unwrap();
+        recorder.clone().close().await.unwrap();
+        let (records, incoming) = mpsc::channel(BACKLOG);
+        let series = SeriesKey {
+            site: "s".parse().unwrap(),
+            url: "https://s.example/".parse().unwrap(),
+            vantage: "v".parse().unwrap(),
+        };
+        for _ in 0..2 * BATCH {
+            records.try_send(record(&series, Vec::new())).unwrap();
+        }
+        drop(records);
+        let keeping = keep_records(incoming, recorder, Duration::from_millis(50));
+        assert!(tokio::time::timeout(Duration::from_secs(5), keeping).await.is_ok());
     }
 }

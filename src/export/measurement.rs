@@ -1,17 +1,16 @@
 //! A measurement with its verdict as one JSON object (DESIGN 7).
 //!
-//! Name servers of a local network, by which the vantage could be told, are left out (DESIGN 10): their label becomes
-//! `udp://private`, the source of their answers null. The record itself keeps them.
+//! What would tell the vantage's own addresses is taken out (`scrub`); the record itself keeps it.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::json::to_json_line;
+use super::scrub::Scrub;
 use crate::model::{
     CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
     Mechanism, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
-    is_private, shown_resolver,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -27,12 +26,12 @@ struct Judged<'a> {
     mechanism: Option<Mechanism>,
     confidence: f64,
     rules: &'a [RuleId],
-    reasons: &'a [String],
+    reasons: Vec<std::borrow::Cow<'a, str>>,
     control: Option<&'a ControlSummary>,
     dns: Vec<DnsExchange>,
     tcp: &'a [TcpConnect],
     tls: &'a [TlsHandshake],
-    http: &'a [HttpExchange],
+    http: Vec<HttpExchange>,
     quic: &'a [QuicHandshake],
 }
 
@@ -50,6 +49,7 @@ struct JudgedWithContext<'a> {
 impl<'a> Judged<'a> {
     fn new(evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
         let measurement = &evidence.measurement;
+        let scrub = Scrub::new(evidence);
         Self {
             measurement_id: measurement.measurement_id,
             site: &measurement.site,
@@ -61,25 +61,15 @@ impl<'a> Judged<'a> {
             mechanism: verdict.mechanism,
             confidence: verdict.confidence,
             rules: &verdict.rules,
-            reasons: &verdict.reasons,
+            reasons: verdict.reasons.iter().map(|reason| scrub.text(reason)).collect(),
             control: verdict.control.as_ref(),
-            dns: measurement.dns.iter().map(shown).collect(),
+            dns: measurement.dns.iter().map(Scrub::dns).collect(),
             tcp: &measurement.tcp,
             tls: &measurement.tls,
-            http: &measurement.http,
+            http: measurement.http.iter().map(|exchange| scrub.http(exchange)).collect(),
             quic: &measurement.quic,
         }
     }
-}
-
-/// An exchange without the addresses of a local network's name servers.
-fn shown(exchange: &DnsExchange) -> DnsExchange {
-    let mut shown = exchange.clone();
-    shown.resolver = shown_resolver(&exchange.resolver).into_owned();
-    for answer in &mut shown.answers {
-        answer.source = answer.source.filter(|source| !is_private(source.ip()));
-    }
-    shown
 }
 
 /// Writes a measurement with its verdict as one line (`check --format json`).

@@ -7,6 +7,7 @@ mod blocks;
 mod csv;
 mod json;
 mod measurement;
+mod scrub;
 
 pub use blocks::{in_blocks, write_in_blocks};
 pub use csv::{SPAN_COLUMNS, formula_safe, spans_csv};

@@ -1,7 +1,7 @@
 //! Where and how it fails: the deepest layer that an ordinary user of this network gets to.
 
 use super::seen::{Hop, Path};
-use crate::model::{CertificateFault, Elapsed, Failure, Layer, Mechanism};
+use crate::model::{CertificateFault, Elapsed, Failure, HttpExchange, Layer, Mechanism};
 
 /// The failure that decides.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl<'e> Failing<'e> {
         }
         if let Some(http) = path.http.filter(|_| path.authentic || !hop.https) {
             let failure = http.failure.as_ref().filter(|failure| !is_local(failure))?;
-            let mechanism = http_mechanism(failure, http.status.is_some());
+            let mechanism = http_mechanism(failure, http.status.is_some()).filter(|_| !is_slow(http, failure));
             return Some(failing(Layer::Http, mechanism, failure, http.elapsed));
         }
         let tls = path.tls.filter(|tls| !path.authentic && (tls.failure.is_some() || !tls.chain.is_empty()))?;
@@ -84,6 +84,19 @@ impl<'e> Failing<'e> {
     }
 }
 
+/// Bytes of a body after which a deadline that passes tells of a slow line: a censor that lets the first packets
+/// through freezes the rest after 16 to 20 KiB (net4people/bbs #490).
+const MUCH: u64 = 64 * 1024;
+/// The same when the body came coded: its length on the wire is not known.
+const MUCH_CODED: u64 = 256 * 1024;
+
+/// The body was coming, only not fast enough for our own deadline.
+fn is_slow(http: &HttpExchange, failure: &Failure) -> bool {
+    let coded = http.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+    let much = if coded { MUCH_CODED } else { MUCH };
+    failure.is_timeout() && http.body.as_ref().is_some_and(|body| body.length >= much)
+}
+
 fn address<'a>(failing: &'a Failing<'_>) -> Option<&'a std::net::SocketAddr> {
     failing.path.as_ref().map(|path| &path.address)
 }
@@ -91,6 +104,7 @@ fn address<'a>(failing: &'a Failing<'_>) -> Option<&'a std::net::SocketAddr> {
 /// Deeper layers first; within a layer the failure that tells more.
 fn depth(failing: &Failing<'_>) -> (Layer, u8) {
     let telling = match failing.mechanism {
+        Some(Mechanism::TlsMitm) if failing.is_about_dates() => 0,
         Some(Mechanism::TlsMitm | Mechanism::HttpTruncated) => 5,
         Some(Mechanism::TlsReset | Mechanism::HttpReset | Mechanism::TcpReset) => 4,
         Some(Mechanism::TlsEof | Mechanism::HttpEof) => 3,

@@ -400,6 +400,12 @@ impl Story {
         self
     }
 
+    /// The latest handshake was turned away with this alert.
+    pub(super) fn alert(mut self, name: &str) -> Self {
+        self.evidence.measurement.tls.last_mut().unwrap().alert = Some(name.into());
+        self
+    }
+
     /// A control gets this page.
     pub(super) fn control_sees(self, page: &Page) -> Self {
         let http = ControlHttp {

@@ -141,7 +141,17 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             here(At::Cert(Stranger)).whose(|report| report.http.as_mut().unwrap().leaf_sha256 = Some("AB".repeat(32))),
             "tls.same_leaf",
         ),
-        ("out of date here only", here(At::Cert(Expired)), "tls.mitm.dates"),
+        ("out of date here only", here(At::Cert(Expired)), "tls.out_of_date"),
+        (
+            "one stale server, the ClientHello is swallowed at another",
+            story(URL)
+                .own(&[SITE, EDGE])
+                .at(SITE, At::Cert(Expired))
+                .at(EDGE, At::Tls(GenericTimeout))
+                .control_works()
+                .online(),
+            "tls.timeout.differential",
+        ),
         (
             "out of date everywhere",
             site().at(SITE, At::Cert(Expired)).control_fails(SslInvalidCertificate).online(),
@@ -214,6 +224,36 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             "forged: nobody answers",
             proven(story(URL).own(&[LIAR]).at(LIAR, At::Tcp(GenericTimeout))).control_works().online(),
             "dns.forged.silent",
+        ),
+        (
+            "a mirror that restarts refuses connections, the reference gives another",
+            proven(story(URL).own(&[EDGE]).at(EDGE, At::Tcp(ConnectionRefused))).online(),
+            "no.control",
+        ),
+        (
+            "a mirror that refuses connections while the control reaches another",
+            proven(story(URL).own(&[EDGE]).at(EDGE, At::Tcp(ConnectionRefused))).control_works().online(),
+            "dns.forged.silent",
+        ),
+        (
+            "a mirror whose certificate is out of date",
+            proven(story(URL).own(&[EDGE]).at(EDGE, At::Cert(Expired))).control_works().online(),
+            "tls.out_of_date",
+        ),
+        (
+            "a mirror that is dead for a control, too",
+            proven(story(URL).own(&[EDGE]).at(EDGE, At::Tcp(GenericTimeout)))
+                .control_works()
+                .whose(|report| {
+                    report.endpoints.push(ControlEndpoint {
+                        address: format!("{EDGE}:443").parse().unwrap(),
+                        tcp_failure: Some(GenericTimeout),
+                        tls_tried: false,
+                        tls_failure: None,
+                    });
+                })
+                .online(),
+            "control.same_address",
         ),
         (
             "forged or dead edge, no control",
@@ -322,6 +362,33 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
         ("request swallowed", here(At::Http(GenericTimeout)), "http.timeout.differential"),
         ("request reset", here(At::Http(ConnectionReset)), "http.reset.differential"),
         ("request closed", here(At::Http(Eof)), "http.eof.differential"),
+        (
+            "a cipher that only another TLS library knows",
+            here(At::Tls(SslFailedHandshake))
+                .whose(|report| report.kind = ControlKind::Helper)
+                .alert("handshake_failure"),
+            "evidence.insufficient",
+        ),
+        (
+            "the same alert though the same library succeeds elsewhere",
+            here(At::Tls(SslFailedHandshake)).alert("handshake_failure"),
+            "tls.alert.differential",
+        ),
+        (
+            "another alert, helper only",
+            here(At::Tls(SslFailedHandshake)).whose(|report| report.kind = ControlKind::Helper),
+            "tls.alert.differential",
+        ),
+        (
+            "a long page over a slow line",
+            here(At::Page(page(200).length(200_000).failing(GenericTimeout))),
+            "evidence.insufficient",
+        ),
+        (
+            "frozen after the first packets",
+            here(At::Page(page(200).length(16_000).failing(GenericTimeout))),
+            "http.truncated.differential",
+        ),
         ("body stops", here(At::Cut(GenericTimeout)), "http.truncated.differential"),
         ("unreadable answer", here(At::Http(HttpRequestFailed)), "evidence.insufficient"),
         ("this machine aborts", here(At::Tls(ConnectionAborted)), "evidence.insufficient"),

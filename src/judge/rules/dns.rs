@@ -99,7 +99,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.95,
         1.0,
         forged,
-        "The own resolver gives other public addresses, where something answers that is not the site, while the site proves itself at an address that only the reference gave.",
+        "The own resolver gives other public addresses, where a certificate is shown that is not the site's, while the site proves itself at an address that only the reference gave.",
         "DESIGN 4.1, 4.7"
     ),
     blocked!(
@@ -109,7 +109,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.85,
         0.8,
         forged_silent,
-        "The own resolver gives other public addresses, where nothing answers, while the site proves itself at an address that only the reference gave, and control and canaries work. A dead edge server looks the same once.",
+        "The own resolver gives other public addresses, where nothing answers or connections break off, while the site proves itself at an address that only the reference gave, and control and canaries work. A dead edge server looks the same once.",
         "DESIGN 4.5, 4.7"
     ),
 ];
@@ -282,22 +282,13 @@ fn timeout(facts: &Facts<'_>) -> Option<Finding> {
     proven_and_alive(facts, Mechanism::DnsTimeout)
 }
 
-/// Something at the address answers, and it is not the site.
+/// Something at the address shows a certificate that is not the site's. A refusal or a reset proves nothing of the kind:
+/// a mirror of the site's own that restarts does that. Nor do wrong dates.
 fn is_someone_else(path: &Path<'_>) -> bool {
-    let answered = |failure: &Failure| {
-        matches!(
-            failure,
-            Failure::ConnectionRefused
-                | Failure::ConnectionReset
-                | Failure::Eof
-                | Failure::SslFailedHandshake
-                | Failure::SslInvalidHostname
-                | Failure::SslUnknownAuthority
-                | Failure::SslInvalidCertificate
-        )
+    let not_the_sites = |fault: &CertificateFault| {
+        matches!(fault, CertificateFault::UnknownIssuer | CertificateFault::WrongName | CertificateFault::BadSignature)
     };
-    let failure = path.tls.and_then(|tls| tls.failure.as_ref()).or(path.tcp.and_then(|tcp| tcp.failure.as_ref()));
-    !path.authentic && failure.is_some_and(answered)
+    !path.authentic && path.tls.is_some_and(|tls| tls.faults.iter().any(not_the_sites))
 }
 
 fn different<'f, 'e>(facts: &'f Facts<'e>) -> Option<(&'f Hop<'e>, Vec<IpAddr>)> {
@@ -326,7 +317,12 @@ fn forged(facts: &Facts<'_>) -> Option<Finding> {
 
 fn forged_silent(facts: &Facts<'_>) -> Option<Finding> {
     let (hop, addresses) = different(facts).filter(|(hop, _)| hop.is_proven_elsewhere())?;
-    facts.failing.as_ref()?;
+    facts.failing.as_ref().filter(|failing| !failing.is_about_dates())?;
+    // A mirror that is dead for a control as well was not put there by the name server.
+    let mut own = hop.paths.iter().filter(|path| path.own && !path.bogon);
+    if own.all(|path| facts.controls.fails_at(path.address)) {
+        return None;
+    }
     let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
     Some(forgery(facts, hop, &addresses).and(say::controls(facts)).and(Some(say::canaries(facts))).trusted(trust))
 }

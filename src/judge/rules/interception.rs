@@ -42,15 +42,15 @@ pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
         "The certificate that is not trusted here is the very one that the control accepts: our trust store differs, nothing more.",
         "OONI data: Signal's change of CA looked like a block everywhere"
     ),
-    blocked!(
-        "tls.mitm.dates",
-        TlsMitm,
-        Differential,
-        0.6,
-        0.6,
+    rule!(
+        "tls.out_of_date",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
         out_of_date,
-        "The certificate is only out of date here, while the control gets a valid one; one stale server of several looks the same.",
-        "DESIGN 4.5"
+        "The certificate is the site's own but for its dates, and the peer owns its key: a stale server of several, or a wrong clock here. Nobody in between can show that.",
+        "RFC 5280 section 4.1.2.5; RFC 8446 section 4.4.3"
     ),
     blocked!(
         "tls.mitm.differential",
@@ -106,8 +106,13 @@ fn same_leaf(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn out_of_date(facts: &Facts<'_>) -> Option<Finding> {
-    facts.failing.as_ref().filter(|failing| failing.is_about_dates())?;
-    comparison(facts, Mechanism::TlsMitm)
+    let failing = facts.failing.as_ref().filter(|failing| failing.is_about_dates())?;
+    let mut reasons = say::failure(facts, failing).into_iter();
+    Some(
+        Finding::new(reasons.next().unwrap_or_default()).and(reasons).and(say::controls(facts)).and(Some(
+            "It is the site's own in all but its dates, so a stale server or a wrong clock is to blame.".into(),
+        )),
+    )
 }
 
 fn mitm(facts: &Facts<'_>) -> Option<Finding> {

@@ -4,7 +4,7 @@
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked};
 use crate::judge::say;
-use crate::model::{Layer, Mechanism};
+use crate::model::{ControlKind, Layer, Mechanism};
 
 pub(in crate::judge) const RULES: &[Rule] = &[
     blocked!(
@@ -43,8 +43,8 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         Differential,
         0.8,
         0.8,
-        |facts| comparison(facts, Mechanism::TlsAlert),
-        "A TLS alert, or something that is not TLS, answers the ClientHello, while the control reaches the site.",
+        alert,
+        "A TLS alert, or something that is not TLS, answers the ClientHello, while the control reaches the site. Alerts about version and ciphers count only when a control vantage, which speaks TLS just as this one does, reaches it.",
         "DESIGN 4.5"
     ),
     blocked!(
@@ -131,6 +131,14 @@ pub(in crate::judge) const RULES: &[Rule] = &[
 
 /// Factor on a verdict when the site proves itself from here at an address that the own resolver did not give.
 const ELSEWHERE: f64 = 0.7;
+
+/// A server that wants a version or cipher that our TLS library lacks says so itself; a helper may have another library.
+fn alert(facts: &Facts<'_>) -> Option<Finding> {
+    let alert = facts.failing.as_ref()?.path.as_ref()?.tls.and_then(|tls| tls.alert.as_deref());
+    let about_us = matches!(alert, Some("handshake_failure" | "protocol_version" | "insufficient_security"));
+    let same_library = facts.controls.answers().any(|(report, _)| report.kind == ControlKind::Vantage);
+    (!about_us || same_library).then(|| comparison(facts, Mechanism::TlsAlert))?
+}
 
 /// It fails here with `mechanism`, the control works, and a foreign canary answers.
 pub(super) fn comparison(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {

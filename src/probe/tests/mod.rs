@@ -4,4 +4,5 @@ mod bed;
 mod helper;
 mod hops;
 mod http;
+mod openssl;
 mod tls;
