@@ -65,7 +65,8 @@ fn fill(database: &std::path::Path) {
             let spans = (record * 50..record * 50 + 50).map(|index| {
                 let (series, minute) = ((index / 50 % 200) as usize, index * 7);
                 let mut span = sample::span(series, minute, minute + 5);
-                span.end = Some(Bracket { earliest: Some(sample::at(minute + 5)), latest: Some(sample::at(minute + 6)) });
+                span.end =
+                    Some(Bracket { earliest: Some(sample::at(minute + 5)), latest: Some(sample::at(minute + 6)) });
                 span.ongoing = false;
                 span
             });

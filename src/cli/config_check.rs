@@ -5,9 +5,9 @@ use std::io::Write;
 use super::args::GlobalArgs;
 use super::fault::{Exit, Fault};
 use super::output::Output;
-use super::text::printable;
 use super::words::count;
 use crate::config::{Config, Role};
+use crate::model::printable;
 
 /// Runs `config check`.
 ///

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use super::text::printable;
 use crate::model::Status;
+use crate::model::printable;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use std::io::IsTerminal;
 use anstyle::{AnsiColor, Style};
 
 use super::args::ColorWhen;
-use super::text::{clip, printable};
+use super::text::clip;
 use crate::model::Status;
+use crate::model::printable;
 
 /// The width that drawings have where there is no terminal to ask.
 const PLAIN_WIDTH: usize = 80;

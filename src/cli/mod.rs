@@ -28,8 +28,6 @@ use std::process::ExitCode;
 use args::{Cli, ColorWhen, Command, ConfigCommand, GlobalArgs};
 use fault::{Exit, Fault};
 
-pub use text::printable;
-
 use crate::config::Loaded;
 
 /// Parses the command line, runs the command, and maps its end to an exit code.

@@ -292,8 +292,8 @@ fn push_spaces(line: &mut String, count: usize) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::text::printable;
     use super::*;
+    use crate::model::printable;
 
     const COLUMNS: [Column; 4] = [
         Column { title: "SITE", right: false, rank: 0, detail: ("", "") },

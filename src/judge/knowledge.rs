@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::bogon;
-use crate::model::{CertificateRecord, CountryCode, TlsHandshake};
+use crate::model::{CertificateRecord, CountryCode, TlsHandshake, is_bogon};
 
 /// A certificate authority that is known to intercept, by the hash of its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +122,7 @@ impl Knowledge {
 
     /// Whether `address` cannot be a public site's.
     pub fn is_bogon(&self, address: IpAddr) -> bool {
-        bogon::is_bogon(address, &self.allow_private)
+        is_bogon(address, &self.allow_private)
     }
 
     /// The sinkhole of `country` that `address` belongs to.

@@ -4,7 +4,6 @@
 //! decides. Nothing depends on the order in which observations were recorded. To add a rule, add an entry to the
 //! `RULES` of the file of its idea under `rules/`, cases to `tests.rs`, and regenerate `docs/rules.md`.
 
-mod bogon;
 mod compare;
 mod context;
 mod denial;

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::failing::Failing;
 use super::resolution::{Lookup, Resolution};
 use super::seen::{Hop, Path};
-use crate::model::{CertificateFault, ControlReport, Elapsed, Failure, Mechanism, shown_resolver};
+use crate::model::{CertificateFault, ControlReport, Elapsed, Failure, Mechanism, is_hostile, shown_resolver};
 
 /// Longest text of a site that a reason repeats, in characters.
 const QUOTE_LIMIT: usize = 120;
@@ -28,7 +28,7 @@ fn clean(text: &str) -> String {
             space = length > 0;
             continue;
         }
-        if is_invisible(character) {
+        if is_hostile(character) {
             continue;
         }
         let wanted = 1 + usize::from(space);
@@ -44,15 +44,6 @@ fn clean(text: &str) -> String {
         space = false;
     }
     cleaned
-}
-
-/// Characters that change how the text around them is drawn (Unicode bidirectional controls, zero-width, tags).
-const fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// `10.0 s`, or milliseconds below one second.

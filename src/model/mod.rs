@@ -2,6 +2,7 @@
 //!
 //! This room depends on nothing else of ours; every other room speaks these types.
 
+mod address;
 mod control;
 mod failure;
 mod ids;
@@ -11,9 +12,11 @@ mod private;
 mod site;
 mod span;
 mod status;
+mod text;
 mod time;
 mod verdict;
 
+pub use address::is_bogon;
 pub use control::{
     CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind, ControlReport,
     Evidence,
@@ -29,5 +32,6 @@ pub use private::{is_private, shown_resolver};
 pub use site::{Report, Site};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
+pub use text::{is_hostile, printable};
 pub use time::{Elapsed, Timestamp, TimestampError};
 pub use verdict::{ControlSummary, RuleId, Strength, Verdict};

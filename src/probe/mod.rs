@@ -3,7 +3,6 @@
 //! [`Prober::measure`] is the door: DNS, TCP, TLS and HTTP over a vantage, every step timed, every failure named.
 //! Beside it stand those who are asked for a second opinion: canaries, control vantages and helpers.
 
-pub mod address;
 pub mod dns;
 
 mod canary;

@@ -6,24 +6,17 @@ use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
-use crate::model::{Bracket, Timestamp};
+use crate::model::{Bracket, Timestamp, is_hostile};
 
 /// Foreign text without control, format and direction characters (which could rearrange a line on the screen), at
 /// most `max` characters long. The template escapes it.
 pub(super) fn clean(text: &str, max: usize) -> String {
-    let mut shown = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_trick(*c));
+    let mut shown = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hostile(*c));
     let mut out: String = shown.by_ref().take(max).collect();
     if shown.next().is_some() {
         out.push('…');
     }
     out
-}
-
-/// Control characters, and those of Unicode that have no shape but change how others are shown.
-fn is_trick(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// `2026-11-24 20:01:02 UTC`

@@ -18,8 +18,7 @@ use super::hop::Hop;
 use super::plan::AddressPlan;
 use super::{Prober, question};
 use crate::config::Role;
-use crate::model::{AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake};
-use crate::probe::address::is_bogon;
+use crate::model::{AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake, is_bogon};
 use crate::probe::http;
 use crate::vantage::Vantage;
 
