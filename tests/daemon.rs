@@ -244,8 +244,8 @@ fn a_site_is_added_without_a_restart() {
 fn sighup_reads_the_files_again() {
     let world = World::start();
     let place = world.place(&["news"], RARELY);
-    // What the configuration names is not watched, but read again all the same.
     let daemon = Daemon::start(&place);
+    // At once: from the first line on, a SIGHUP must not end the daemon, nor be lost.
     daemon.process.signal(Signal::SIGHUP);
     daemon.says("configuration read again after SIGHUP: nothing has changed");
     place.write("targets.toml", &world.targets(&["news", "hung-up"]));

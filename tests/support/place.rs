@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -86,12 +86,5 @@ impl Ended {
         }
         assert!(!self.stderr.contains('\u{1b}'), "piped output is plain: {:?}", self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
-    }
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 }
