@@ -14,8 +14,8 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         0.0,
         0.0,
         interrupted,
-        "The measurement was cut off because the daemon stops.",
-        "DESIGN 4"
+        "A step was cut off by our own doing and no answer came: the measurement ran out of its time, or the address had as many of our connections as one may have.",
+        "DESIGN 3, 10"
     ),
     rule!(
         "vantage.proxy",
@@ -79,8 +79,9 @@ fn outcomes(measurement: &Measurement) -> impl Iterator<Item = Option<&Failure>>
 
 fn interrupted(facts: &Facts<'_>) -> Option<Finding> {
     let cut = outcomes(facts.measurement).any(|failure| failure == Some(&Failure::Interrupted));
-    (cut && facts.seen.answer().is_none())
-        .then(|| Finding::new("The measurement was cut off before its end because the daemon stops."))
+    (cut && facts.seen.answer().is_none()).then(|| {
+        Finding::new("The measurement ran out of its time, or was held back by this machine itself, before its end.")
+    })
 }
 
 fn proxy(facts: &Facts<'_>) -> Option<Finding> {

@@ -85,7 +85,7 @@ pub(super) async fn dial(prober: &Prober, vantage: &Vantage, dial: Dial) -> Atte
     let connection = match connected.unwrap_or(Err(Failure::GenericTimeout)) {
         Ok(connection) => connection,
         Err(failure) => {
-            tcp.failure = Some(failure);
+            tcp.failure = cut_short(Some(failure), limit, prober.timeouts.tcp_timeout.min(prober.timeouts.url_timeout));
             return Attempt { tcp, tls: None, ready: None };
         }
     };
@@ -98,14 +98,17 @@ pub(super) async fn dial(prober: &Prober, vantage: &Vantage, dial: Dial) -> Atte
     if Instant::now() >= dial.deadline {
         return Attempt { tcp, tls: None, ready: None };
     }
+    let limit = prober.timeouts.tls_timeout.min(dial.deadline.saturating_duration_since(Instant::now()));
     let hello = Hello {
         hop: dial.hop,
         address: dial.address,
         host: &dial.host,
         origin: dial.origin,
-        deadline: dial.deadline.min(Instant::now() + prober.timeouts.tls_timeout),
+        deadline: Instant::now() + limit,
     };
-    let (handshake, stream) = tls::handshake(&prober.roots, &hello, wire, &notes).await;
+    let (mut handshake, stream) = tls::handshake(&prober.roots, &hello, wire, &notes).await;
+    handshake.failure =
+        cut_short(handshake.failure, limit, prober.timeouts.tls_timeout.min(prober.timeouts.url_timeout));
     let ready = stream.map(|stream| Ready {
         address: dial.address,
         stream: Box::new(stream),
@@ -115,6 +118,12 @@ pub(super) async fn dial(prober: &Prober, vantage: &Vantage, dial: Dial) -> Atte
         permit,
     });
     Attempt { tcp, tls: Some(handshake), ready }
+}
+
+/// Silence within less than half of the usual time says nothing of the peer: the measurement's own end cut the step off.
+pub(super) fn cut_short(failure: Option<Failure>, allowed: Duration, usual: Duration) -> Option<Failure> {
+    let cut = failure == Some(Failure::GenericTimeout) && allowed < usual / 2;
+    if cut { Some(Failure::Interrupted) } else { failure }
 }
 
 /// The host of a URL, owned; a URL without one cannot be measured.
@@ -128,5 +137,19 @@ pub(super) fn literal(host: &Host<String>) -> Option<IpAddr> {
         Host::Domain(_) => None,
         Host::Ipv4(ip) => Some((*ip).into()),
         Host::Ipv6(ip) => Some((*ip).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_end_of_the_measurement_cuts_short_is_no_silence() {
+        let (usual, rest) = (Duration::from_secs(10), Duration::from_millis(300));
+        assert_eq!(cut_short(Some(Failure::GenericTimeout), rest, usual), Some(Failure::Interrupted));
+        assert_eq!(cut_short(Some(Failure::GenericTimeout), usual, usual), Some(Failure::GenericTimeout));
+        assert_eq!(cut_short(Some(Failure::ConnectionReset), rest, usual), Some(Failure::ConnectionReset));
+        assert_eq!(cut_short(None, rest, usual), None);
     }
 }

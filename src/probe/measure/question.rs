@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::Prober;
+use super::attempt::cut_short;
 use crate::config::ResolverSpec;
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Failure, QueryType};
 use crate::probe::dns::{self, DnsQuery};
@@ -24,7 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) deadline: Instant,
 }
 
-/// Asks one resolver. What it does not finish by the deadline is recorded as silence.
+/// Asks one resolver. What it does not finish in its time is recorded as silence.
 pub(super) async fn own(
     prober: &Prober,
     vantage: &Vantage,
@@ -41,7 +42,8 @@ pub(super) async fn own(
         timeout: prober.timeouts.dns_timeout.min(asked.deadline.saturating_duration_since(started)),
     };
     let answered = dns::ask(vantage, resolver, &query, &prober.tls);
-    match timeout_at((asked.deadline + OVERRUN).into(), answered).await {
+    let limit = query.timeout;
+    let mut exchanges = match timeout_at((asked.deadline + OVERRUN).into(), answered).await {
         Ok(exchanges) => exchanges,
         Err(_) => vec![DnsExchange {
             hop: asked.hop,
@@ -55,7 +57,12 @@ pub(super) async fn own(
             failure: Some(Failure::GenericTimeout),
             answers: Vec::new(),
         }],
+    };
+    for exchange in &mut exchanges {
+        exchange.failure =
+            cut_short(exchange.failure.take(), limit, prober.timeouts.dns_timeout.min(prober.timeouts.url_timeout));
     }
+    exchanges
 }
 
 /// Every address in answers that match their question, each once; second answers count as well.

@@ -225,11 +225,15 @@ impl<'a> Round<'a> {
 
     fn send(&mut self, at: usize, url: Url, ready: Ready) {
         let (index, origin, body_limit) = (at as u8, self.origin, self.prober.timeouts.body_limit);
-        let deadline = self.deadline.min(Instant::now() + self.prober.timeouts.http_timeout);
+        let (now, whole) = (Instant::now(), self.prober.timeouts.url_timeout);
+        let usual = self.prober.timeouts.http_timeout;
+        let limit = usual.min(self.deadline.saturating_duration_since(now));
+        let deadline = now + limit;
         self.tasks.push(Box::pin(async move {
             let Ready { address, stream, notes, h2, clean, permit } = ready;
             let get = http::Get { hop: index, url: &url, address, h2, origin, deadline, body_limit };
-            let (exchange, body) = http::exchange(stream, &notes, &get).await;
+            let (mut exchange, body) = http::exchange(stream, &notes, &get).await;
+            exchange.failure = attempt::cut_short(exchange.failure, limit, usual.min(whole));
             drop(permit);
             Event::Answer(at, Box::new(exchange), body, clean && url.scheme() == "https")
         }));
