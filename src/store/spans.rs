@@ -11,20 +11,30 @@ pub(super) const COLUMNS: &str = "line, confidence";
 /// What stands between the fields of a line; no id, URL or label holds it, and the citation comes last.
 const SEPARATOR: char = '\u{1f}';
 
-/// Brings the span's row up to date, and notes openings, changes of mechanism and closings in the journal.
-pub(super) fn write(connection: &Connection, change: &SpanChange, measurement: MeasurementId) -> rusqlite::Result<()> {
+/// Brings the span's row up to date, and notes openings, changes of mechanism and closings in the journal. A late
+/// change (`is_late`) is noted, but a row that is there is newer and stays.
+pub(super) fn write(
+    connection: &Connection,
+    change: &SpanChange,
+    measurement: MeasurementId,
+    is_late: bool,
+) -> rusqlite::Result<()> {
     let span = &change.span;
     let before = connection
         .prepare_cached("SELECT mechanism FROM span WHERE id = ?1")?
         .query_row([span.span_id.0.as_bytes()], |row| row.get::<_, Option<String>>(0))
         .optional()?;
-    upsert(connection, span)?;
+    if !is_late || before.is_none() {
+        upsert(connection, span)?;
+    }
 
     let mechanism = span.mechanism.map(Mechanism::as_str);
     let kind = match change.kind {
         SpanChangeKind::Opened => "opened",
         SpanChangeKind::Closed => "closed",
-        SpanChangeKind::Continued if before.is_some_and(|before| before.as_deref() != mechanism) => "mechanism",
+        SpanChangeKind::Continued if !is_late && before.is_some_and(|before| before.as_deref() != mechanism) => {
+            "mechanism"
+        }
         SpanChangeKind::Continued => return Ok(()),
     };
     connection

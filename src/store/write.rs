@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pack::{DICTIONARY_LIMIT, PLAIN_LIMIT, Packer, Unpacker};
 use super::{ProbeRecord, StoreError, spans};
-use crate::model::SeriesKey;
+use crate::model::{MeasurementId, SeriesKey};
 
 /// Series whose dictionary is remembered; beyond it they are read again.
 const REMEMBERED: usize = 1024;
@@ -25,6 +25,10 @@ pub(super) struct Scribe {
     path: PathBuf,
     packer: Packer,
     series: HashMap<SeriesKey, i64>,
+    /// The newest measurement of each series that this process has written. A record that failed and is tried again
+    /// may come after its successors; it must not turn back the state of its series or a span. The ids are ordered by
+    /// their making, whatever the clock did.
+    newest: HashMap<SeriesKey, MeasurementId>,
     dictionaries: HashMap<i64, Dictionary>,
 }
 
@@ -51,7 +55,13 @@ impl Scribe {
             problem: format!("zstd cannot start ({error})"),
             advice: "free some memory",
         })?;
-        Ok(Self { path: path.to_owned(), packer, series: HashMap::new(), dictionaries: HashMap::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            packer,
+            series: HashMap::new(),
+            newest: HashMap::new(),
+            dictionaries: HashMap::new(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -76,7 +86,8 @@ impl Scribe {
         if known {
             return Ok(());
         }
-        let series = self.series(connection, record)?;
+        let is_late = self.newest.get(&record.series).is_some_and(|newest| *newest > id);
+        let series = self.series(connection, record, is_late)?;
         let packed = self.pack(connection, series, record)?;
         let verdict = &record.verdict;
         connection
@@ -99,16 +110,23 @@ impl Scribe {
                 ])
             })
             .map_err(sqlite)?;
-        record.changes.iter().try_for_each(|change| spans::write(connection, change, id)).map_err(sqlite)
+        record.changes.iter().try_for_each(|change| spans::write(connection, change, id, is_late)).map_err(sqlite)?;
+        if !is_late {
+            self.newest.insert(record.series.clone(), id);
+        }
+        Ok(())
     }
 
-    /// The row of the record's series, made or brought up to date.
-    fn series(&mut self, connection: &Connection, record: &ProbeRecord) -> Result<i64, StoreError> {
+    /// The row of the record's series, made or, unless the record is late, brought up to date.
+    fn series(&mut self, connection: &Connection, record: &ProbeRecord, is_late: bool) -> Result<i64, StoreError> {
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, "recording a state", &error);
         let state = serde_json::to_string(&record.state).map_err(|error| self.refuse(record, error.to_string()))?;
         let status = record.state.status().as_str();
         let updated = record.evidence.measurement.started_at.as_unix_ms();
         if let Some(&id) = self.series.get(&record.series) {
+            if is_late {
+                return Ok(id);
+            }
             connection
                 .prepare_cached("UPDATE series SET status = ?2, state = ?3, updated = ?4 WHERE id = ?1")
                 .and_then(|mut update| update.execute(params![id, status, state, updated]))
@@ -119,13 +137,14 @@ impl Scribe {
         let id = connection
             .prepare_cached(
                 "INSERT INTO series (site, url, vantage, status, state, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT DO UPDATE SET status = ?4, state = ?5, updated = ?6 RETURNING id",
+                 ON CONFLICT DO UPDATE SET status = iif(?7, status, ?4), state = iif(?7, state, ?5), \
+                 updated = iif(?7, updated, ?6) RETURNING id",
             )
             .and_then(|mut upsert| {
-                upsert
-                    .query_row(params![site.as_str(), url.as_str(), vantage.as_str(), status, state, updated], |row| {
-                        row.get(0)
-                    })
+                upsert.query_row(
+                    params![site.as_str(), url.as_str(), vantage.as_str(), status, state, updated, is_late],
+                    |row| row.get(0),
+                )
             })
             .map_err(sqlite)?;
         self.series.insert(record.series.clone(), id);

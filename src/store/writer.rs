@@ -195,10 +195,10 @@ fn concerns_one(error: &StoreError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::record;
+    use super::super::sample::{at, record, span};
     use super::super::schema::{self, MIGRATIONS};
     use super::*;
-    use crate::model::Status;
+    use crate::model::{SpanChange, SpanChangeKind, Status};
 
     fn writer(dir: &Path) -> (Writer, mpsc::Receiver<Command>) {
         let path = dir.join("a.db");
@@ -242,5 +242,27 @@ mod tests {
         assert_eq!(refusal.sqlite_code(), Some(rusqlite::ffi::SQLITE_BUSY), "{refusal}");
         other.execute_batch("ROLLBACK").unwrap();
         write(&mut writer, &mut queue, 0).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_comes_late_does_not_turn_back_its_series() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let (mut early, mut late) = (record(0, 1, Status::Blocked), record(0, 2, Status::Accessible));
+        let change = |kind, last| SpanChange { kind, at: at(last), span: span(0, 1, last) };
+        early.changes = vec![change(SpanChangeKind::Opened, 1)];
+        late.changes = vec![change(SpanChangeKind::Continued, 2)];
+        let number =
+            |writer: &Writer, sql: &str| writer.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        // The first try of the early one failed with its transaction; the daemon tries it again.
+        for each in [late.clone(), early, late.clone()] {
+            let (reply, mut answer) = oneshot::channel();
+            writer.batch(each, reply, &mut queue);
+            answer.try_recv().unwrap().unwrap();
+        }
+        assert_eq!(number(&writer, "SELECT updated FROM series"), at(2).as_unix_ms());
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 2);
+        assert_eq!(number(&writer, "SELECT last_observed FROM span"), at(2).as_unix_ms());
+        assert_eq!(number(&writer, "SELECT count(*) FROM span_event WHERE kind = 'opened'"), 1);
     }
 }

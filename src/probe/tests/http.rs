@@ -199,3 +199,30 @@ async fn sloppy_heads_of_block_pages_are_read_as_browsers_read_them() {
         assert_eq!(answer.body.unwrap().title.as_deref(), Some("Blocked"), "{head}");
     }
 }
+
+#[tokio::test]
+async fn over_http2_a_goaway_or_junk_instead_of_an_answer_is_a_failed_exchange() {
+    // SETTINGS, then GOAWAY (RFC 9113 sections 6.5, 6.8); SETTINGS, then a frame of no known kind and rubbish.
+    let settings = [0u8, 0, 0, 4, 0, 0, 0, 0, 0];
+    let goaway = [0u8, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let ca = Ca::new("lab");
+    for rest in [&goaway[..], &[0xff; 64]] {
+        let acceptor = ca.acceptor(&["127.0.0.1"], bed::NOW, &["h2"]);
+        let bytes = [&settings[..], rest].concat();
+        let site = bed::serve(HERE, move |stream| {
+            let (acceptor, bytes) = (acceptor.clone(), bytes.clone());
+            async move {
+                let mut tls = acceptor.accept(stream).await.unwrap();
+                let mut request = [0; 4096];
+                let _ = tls.read(&mut request).await;
+                let _ = tls.write_all(&bytes).await;
+                let _ = tls.flush().await;
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+        })
+        .await;
+        let measurement = bed::measure(&bed::config(&ca), &format!("https://{site}/"), &[]).await;
+        let answer = &measurement.http[0];
+        assert_eq!((answer.failure.clone(), answer.status), (Some(Failure::HttpRequestFailed), None));
+    }
+}

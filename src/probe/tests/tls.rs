@@ -205,3 +205,46 @@ async fn a_false_certificate_is_used_only_when_no_true_one_is_left() {
     assert!(measurement.is_authentic(answer));
     assert!(measurement.tls.iter().all(|tls| tls.server_name == "site.example"));
 }
+
+#[tokio::test]
+async fn an_ipv6_address_in_the_url_is_dialled_named_and_verified() {
+    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        eprintln!("SKIPPED: this machine has no IPv6 loopback");
+        return;
+    };
+    let ca = Ca::new("lab");
+    let acceptor = ca.acceptor(&["::1"], NOW, &["http/1.1"]);
+    let address = listener.local_addr().unwrap();
+    let heard = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut tls = acceptor.accept(stream).await.unwrap();
+        assert_eq!(tls.get_ref().1.server_name(), None);
+        let head = bed::head(&mut tls).await;
+        tls.write_all(&page("200 OK", "", b"six")).await.unwrap();
+        let _ = tls.shutdown().await;
+        head
+    });
+    let mut config = bed::config(&ca);
+    config.network.allow_private = vec!["::1/128".parse().unwrap()];
+    let vantage = crate::vantage::Vantage::new(&crate::config::VantageConfig {
+        id: "here".parse().unwrap(),
+        role: crate::config::Role::Probe,
+        country: crate::model::CountryCode::UNKNOWN,
+        asn: None,
+        via: crate::config::Via::Direct { interface: None, source: None },
+        resolvers: Vec::new(),
+    });
+    let target = crate::probe::Target {
+        site: "site".parse().unwrap(),
+        url: format!("https://someone:secret@{address}/a?b#c").parse().unwrap(),
+    };
+    let prober = crate::probe::Prober::new(&config).unwrap();
+    let measurement = prober.measure(&target, &vantage, crate::model::Trigger::Manual).await;
+    let answer = measurement.final_answer().unwrap_or_else(|| panic!("{measurement:#?}"));
+    assert!(measurement.is_authentic(answer));
+    assert_eq!((answer.address, answer.origin), (address, crate::model::AddressOrigin::Own));
+    let head = heard.await.unwrap();
+    assert!(head.starts_with("GET /a?b HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("Host: {address}\r\n")), "{head}");
+    assert!(!head.contains("secret") && !head.contains("Authorization"), "{head}");
+}
