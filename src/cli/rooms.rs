@@ -101,7 +101,7 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let loaded = load(global, listen, colour)?;
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
-    ended.map_err(|error| Fault::failed("the daemon cannot go on", error))
+    ended.map_err(|error| Fault::failed("the daemon cannot run", error))
 }
 
 /// Plays the demonstration on loopback in `folder`; gives the spans that were recorded.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::model::{SeriesKey, SpanChange, SpanChangeKind};
-use crate::store::{ProbeRecord, Recorder};
+use crate::store::{ProbeRecord, Recorder, StoreError};
 
 /// Records held while the store cannot take them; the oldest evidence is kept, what comes beyond is dropped and said.
 pub(super) const BACKLOG: usize = 4096;
@@ -72,7 +72,14 @@ pub(super) async fn keep_records(mut incoming: mpsc::Receiver<ProbeRecord>, reco
             waiting.extend(fresh);
         }
         let batch: Vec<ProbeRecord> = waiting.iter().take(BATCH).cloned().collect();
-        let results = join_all(batch.into_iter().map(|record| recorder.record(record))).await;
+        let mut results = join_all(batch.into_iter().map(|record| recorder.record(record))).await;
+        for result in &mut results {
+            // Trying again would not help, and must not hold up the others.
+            if let Err(fault @ StoreError::Refused { .. }) = result {
+                error!("a measurement is lost: {}", super::chain(fault));
+                *result = Ok(());
+            }
+        }
         // Only what was stored before the first failure is let go: a later record of the same series must not
         // reach the store before an earlier one.
         let stored = results.iter().take_while(|result| result.is_ok()).count();
