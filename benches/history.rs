@@ -24,7 +24,8 @@ fn main() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("targets.toml"), "").unwrap();
+    let targets = "[[site]]\nid = \"one\"\nname = \"One\"\ncountry = \"KZ\"\nurls = [\"https://one.example/\"]\n";
+    std::fs::write(folder.path().join("targets.toml"), targets).unwrap();
     fill(&folder.path().join("blockspan.db"));
     for format in ["json", "ndjson", "csv", "table", "chart"] {
         let mut times: Vec<Duration> = (0..RUNS).map(|_| once(folder.path(), format)).collect();
