@@ -1,6 +1,6 @@
 //! What to measure, how, and from where: `targets.toml` and `blockspan.toml` (DESIGN 6).
 //!
-//! [`load`] is the door. The files are walked with the places of their values, one file here per section of theirs,
+//! [`load()`] is the door. The files are walked with the places of their values, one file here per section of theirs,
 //! so that every fault is told at once with the line it stands in.
 
 mod canary;

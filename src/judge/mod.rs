@@ -1,6 +1,6 @@
 //! The opinion on one measurement, as a table of rules (DESIGN 4). Pure: no clock, no I/O, no randomness.
 //!
-//! Evidence is digested once into [`facts::Facts`]; then the rules are asked in order and the first that speaks
+//! Evidence is digested once into `facts::Facts`; then the rules are asked in order and the first that speaks
 //! decides. Nothing depends on the order in which observations were recorded. To add a rule, add an entry to the
 //! `RULES` of the file of its idea under `rules/`, cases to `tests.rs`, and regenerate `docs/rules.md`.
 
