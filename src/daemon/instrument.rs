@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::opinion::{CanaryDesk, ControlDesk, FRESH};
-use crate::config::{CanaryConfig, Config, Role};
+use super::station::Station;
+use crate::config::{Config, Role};
 use crate::detect::{Detector, Params};
 use crate::judge::{self, Knowledge};
 use crate::model::{
@@ -29,12 +30,6 @@ pub enum SetupError {
         /// Why.
         source: HelperError,
     },
-}
-
-/// A vantage with its own canaries.
-pub(super) struct Station {
-    pub vantage: Arc<Vantage>,
-    pub canaries: Vec<CanaryConfig>,
 }
 
 /// Everything that is built from one configuration.

@@ -9,6 +9,7 @@ mod life;
 mod opinion;
 mod recording;
 mod reload;
+mod station;
 
 pub use chain::chain;
 pub use check::check;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use super::instrument::Station;
+use super::station::Station;
 use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger};
 use crate::probe::{HelperClient, Prober, Target, ask_canaries, control_report};
 

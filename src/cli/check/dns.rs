@@ -1,7 +1,7 @@
 //! Name resolution: a line a resolver, own ones first, then the reference.
 
-use super::draw::{Mark, Sketch};
 use super::failure::in_words;
+use super::sketch::{Mark, Sketch};
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Layer, Measurement, QueryType};
 
 /// Addresses told of one resolver before the rest is counted.

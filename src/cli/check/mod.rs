@@ -4,6 +4,7 @@ mod dns;
 mod draw;
 mod failure;
 mod others;
+mod sketch;
 mod transport;
 
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! What the controls and the canaries saw.
 
-use super::draw::{Mark, Sketch};
 use super::failure::in_words;
+use super::sketch::{Mark, Sketch};
 use super::transport::size;
 use crate::model::{CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
 

@@ -1,7 +1,7 @@
 //! TCP, TLS, HTTP and QUIC of one hop.
 
-use super::draw::{Mark, Sketch};
 use super::failure::{fault_in_words, in_words};
+use super::sketch::{Mark, Sketch};
 use crate::model::{
     AddressOrigin, CertificateRecord, HttpExchange, Layer, Measurement, QuicHandshake, TcpConnect, Timestamp,
     TlsHandshake,
