@@ -1,7 +1,5 @@
 //! One measurement now, for `check`: nothing is recorded.
 
-use std::sync::Arc;
-
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
@@ -19,14 +17,9 @@ pub async fn check(
     wanted: Vec<SeriesKey>,
     report: &mut (dyn FnMut(Evidence, Verdict) + Send),
 ) -> Result<(), Box<SetupError>> {
-    let instrument = Arc::new(Instrument::new(config)?);
-    let mut under_way: FuturesUnordered<_> = wanted
-        .into_iter()
-        .map(|key| {
-            let instrument = Arc::clone(&instrument);
-            async move { instrument.observe(&key, Trigger::Manual).await }
-        })
-        .collect();
+    let instrument = Instrument::new(config)?;
+    let mut under_way: FuturesUnordered<_> =
+        wanted.iter().map(|key| instrument.observe(key, Trigger::Manual)).collect();
     while let Some(seen) = under_way.next().await {
         if let Some((evidence, verdict)) = seen {
             report(evidence, verdict);

@@ -119,11 +119,7 @@ impl Instrument {
         let wanted = trigger == Trigger::Manual || judge::needs_second_opinion(&measurement);
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();
-            let (controls, canaries) = tokio::join!(
-                self.controls.ask(&target, &measurement, failed),
-                self.canaries.ask(&self.prober, station),
-            );
-            (controls, canaries)
+            tokio::join!(self.controls.ask(&target, &measurement, failed), self.canaries.ask(&self.prober, station),)
         } else {
             (Vec::new(), None)
         };

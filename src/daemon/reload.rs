@@ -83,9 +83,9 @@ impl Reloader {
         for warning in warnings {
             warn!("{warning}");
         }
-        if config.store.url != self.current.store.url || config.serve != self.current.serve {
-            warn!("a changed [store] url or [serve] takes effect only at the next start");
-            config.store.url = self.current.store.url.clone();
+        if config.store != self.current.store || config.serve != self.current.serve {
+            warn!("a changed [store] or [serve] takes effect only at the next start");
+            config.store = self.current.store.clone();
             config.serve = self.current.serve.clone();
         }
         // Files named by the configuration (roots, tokens) may have changed though it has not: the instrument is
