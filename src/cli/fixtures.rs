@@ -223,6 +223,7 @@ fn http(url: &str, status: u16, title: &str) -> HttpExchange {
         status: Some(status),
         headers: Vec::new(),
         body: Some(Body {
+            wire_length: None,
             length: 48_213,
             truncated: false,
             sha256: "00".repeat(32),
@@ -255,6 +256,8 @@ fn measurement() -> Measurement {
 
 fn control() -> ControlReport {
     ControlReport {
+        pace: None,
+        quic: Vec::new(),
         id: "berlin".parse().unwrap(),
         kind: ControlKind::Vantage,
         at: at("2026-11-24T20:00:11Z"),
@@ -262,6 +265,7 @@ fn control() -> ControlReport {
         dns: Some(ControlDns { failure: None, addresses: vec!["104.21.48.1".parse().unwrap()] }),
         endpoints: vec![ControlEndpoint { address: address(), tcp_failure: None, tls_tried: true, tls_failure: None }],
         http: Some(ControlHttp {
+            final_url: None,
             failure: None,
             status: Some(200),
             title: Some("Фергана - международное агентство новостей".to_owned()),
@@ -273,7 +277,8 @@ fn control() -> ControlReport {
 }
 
 fn canaries(foreign: Option<Failure>, domestic: Option<Failure>) -> CanaryReport {
-    let result = |url: &str, scope, failure| CanaryResult { url: url.parse().unwrap(), scope, failure };
+    let result =
+        |url: &str, scope, failure| CanaryResult { url: url.parse().unwrap(), scope, failure, pace: None, quic: None };
     CanaryReport {
         at: at("2026-11-24T20:00:10Z"),
         results: vec![
@@ -286,6 +291,7 @@ fn canaries(foreign: Option<Failure>, domestic: Option<Failure>) -> CanaryReport
 
 fn verdict(status: Status, mechanism: Option<Mechanism>, confidence: f64, rule: &'static str, why: &[&str]) -> Verdict {
     Verdict {
+        partial: Vec::new(),
         measurement_id: MeasurementId(uuid::Uuid::from_u128(1)),
         status,
         mechanism,
@@ -308,10 +314,7 @@ pub(crate) fn accessible() -> (Evidence, Verdict) {
         ..measurement()
     };
     let why = ["The certificate is valid for fergana.media, so the answer comes from the site itself."];
-    (
-        Evidence { measurement, controls: Vec::new(), canaries: None },
-        verdict(Status::Accessible, None, 0.999, "tls.authentic", &why),
-    )
+    (Evidence::new(measurement, Vec::new(), None), verdict(Status::Accessible, None, 0.999, "tls.authentic", &why))
 }
 
 pub(crate) fn clienthello_swallowed() -> (Evidence, Verdict) {
@@ -330,7 +333,7 @@ pub(crate) fn clienthello_swallowed() -> (Evidence, Verdict) {
         ControlSummary { id: "berlin".parse().unwrap(), status: Status::Accessible, at: at("2026-11-24T20:00:11Z") };
     let blocked = verdict(Status::Blocked, Some(Mechanism::TlsTimeout), 0.97, "tls.timeout.differential", &why);
     (
-        Evidence { measurement, controls: vec![control()], canaries: Some(canaries(None, None)) },
+        Evidence::new(measurement, vec![control()], Some(canaries(None, None))),
         Verdict { control: Some(summary), ..blocked },
     )
 }
@@ -357,7 +360,7 @@ pub(crate) fn nxdomain() -> (Evidence, Verdict) {
         "The vantage's resolver says that the name does not exist; at the address that the reference gives, a valid certificate answers.",
     ];
     (
-        Evidence { measurement, controls: Vec::new(), canaries: Some(canaries(None, None)) },
+        Evidence::new(measurement, Vec::new(), Some(canaries(None, None))),
         verdict(Status::Blocked, Some(Mechanism::DnsNxdomain), 0.995, "dns.nxdomain.proven", &why),
     )
 }
@@ -385,7 +388,7 @@ pub(crate) fn intercepted() -> (Evidence, Verdict) {
         Measurement { tcp: vec![tcp(None), connected], tls: vec![handshake], http: vec![page, second], ..whole };
     let why = ["The certificate was issued by Qaznet Trust Network, a known interception authority of Kazakhstan."];
     (
-        Evidence { measurement, controls: Vec::new(), canaries: Some(canaries(None, None)) },
+        Evidence::new(measurement, Vec::new(), Some(canaries(None, None))),
         verdict(Status::Blocked, Some(Mechanism::TlsMitm), 1.0, "tls.mitm.known_ca", &why),
     )
 }
@@ -408,7 +411,7 @@ pub(crate) fn offline() -> (Evidence, Verdict) {
     };
     let lost = Some(Failure::NetworkUnreachable);
     (
-        Evidence { measurement, controls: vec![dead], canaries: Some(canaries(lost.clone(), lost)) },
+        Evidence::new(measurement, vec![dead], Some(canaries(lost.clone(), lost))),
         verdict(Status::Offline, None, 0.99, "canary.all_fail", &["No canary answers: the vantage has no network."]),
     )
 }

@@ -123,7 +123,7 @@ impl Instrument {
         } else {
             (Vec::new(), None)
         };
-        let mut evidence = Evidence { measurement, controls, canaries };
+        let mut evidence = Evidence::new(measurement, controls, canaries);
         let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
         if verdict.status == Status::Blocked && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.
@@ -186,6 +186,8 @@ mod tests {
             quic: Vec::new(),
         };
         let control = |at| ControlReport {
+            pace: None,
+            quic: Vec::new(),
             id: "c".parse().unwrap(),
             kind: ControlKind::Vantage,
             at,
@@ -196,7 +198,7 @@ mod tests {
         };
         let old = |at| {
             let controls = vec![control(started_at), control(at)];
-            controls_are_old(&Evidence { measurement: measurement.clone(), controls, canaries: None })
+            controls_are_old(&Evidence::new(measurement.clone(), controls, None))
         };
         assert!(old(started_at.minus(Duration::from_secs(60))));
         assert!(!old(started_at.minus(Duration::from_secs(10))) && !old(started_at.plus(Duration::from_secs(60))));

@@ -140,6 +140,7 @@ mod tests {
             quic: Vec::new(),
         };
         let verdict = Verdict {
+            partial: Vec::new(),
             measurement_id,
             status: Status::Accessible,
             mechanism: None,
@@ -151,7 +152,7 @@ mod tests {
             ruleset: 1,
             control: None,
         };
-        let evidence = Evidence { measurement, controls: Vec::new(), canaries: None };
+        let evidence = Evidence::new(measurement, Vec::new(), None);
         ProbeRecord { series: series.clone(), evidence, verdict, state: SeriesState::default(), changes }
     }
 

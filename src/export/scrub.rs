@@ -104,6 +104,7 @@ impl Scrub {
 
     fn body(&self, body: &Body) -> Body {
         Body {
+            wire_length: body.wire_length,
             title: body.title.as_deref().map(|title| self.text(title).into_owned()),
             kept: body.kept.as_deref().and_then(|kept| self.kept(kept)),
             ..body.clone()
@@ -247,6 +248,7 @@ mod tests {
         exchange.redirect = Some(format!("http://filter.example/?ip={me}").parse().unwrap());
         let page = zstd::bulk::compress(format!("<p>Blocked for {me}</p>").as_bytes(), 3).unwrap();
         let body = Body {
+            wire_length: None,
             length: 1,
             truncated: false,
             sha256: "ab".into(),

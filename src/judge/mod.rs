@@ -44,6 +44,7 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
     let facts = facts::Facts::new(evidence, knowledge, country);
     let (rule, finding) = table::decide(&facts);
     Verdict {
+        partial: Vec::new(),
         measurement_id: evidence.measurement.measurement_id,
         status: rule.status,
         mechanism: rule.mechanism,

@@ -123,7 +123,7 @@ pub(super) fn story(url: &str) -> Story {
         http: Vec::new(),
         quic: Vec::new(),
     };
-    let evidence = Evidence { measurement, controls: Vec::new(), canaries: None };
+    let evidence = Evidence::new(measurement, Vec::new(), None);
     Story { evidence, hop: 0, url, country: "KZ".parse().unwrap() }
 }
 
@@ -366,6 +366,7 @@ impl Story {
             status: Some(page.status),
             headers: page.headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: Some(Body {
+                wire_length: None,
                 length: page.length,
                 truncated: false,
                 sha256: "00".repeat(32),
@@ -378,6 +379,8 @@ impl Story {
 
     fn control(mut self, id: &str, http: Option<ControlHttp>) -> Self {
         self.evidence.controls.push(ControlReport {
+            pace: None,
+            quic: Vec::new(),
             id: id.parse().unwrap(),
             kind: ControlKind::Vantage,
             at: at(5),
@@ -409,6 +412,7 @@ impl Story {
     /// A control gets this page.
     pub(super) fn control_sees(self, page: &Page) -> Self {
         let http = ControlHttp {
+            final_url: None,
             failure: None,
             status: Some(page.status),
             title: page.title.map(str::to_owned),
@@ -427,6 +431,7 @@ impl Story {
     /// A control gets nothing.
     pub(super) fn control_fails(self, failure: Failure) -> Self {
         let http = ControlHttp {
+            final_url: None,
             failure: Some(failure),
             status: None,
             title: None,
@@ -445,7 +450,7 @@ impl Story {
     fn canary(mut self, scope: CanaryScope, failure: Option<Failure>) -> Self {
         let report = self.evidence.canaries.get_or_insert(CanaryReport { at: at(3), results: Vec::new() });
         let url = "https://www.wikipedia.org/".parse().unwrap();
-        report.results.push(CanaryResult { url, scope, failure });
+        report.results.push(CanaryResult { url, scope, failure, pace: None, quic: None });
         self
     }
 

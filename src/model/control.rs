@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::labels::labels;
-use super::{ControlId, Failure, Measurement, Timestamp};
+use super::{Baseline, ControlId, Experiment, Failure, Measurement, Pace, Timestamp};
 
 labels! {
     /// What kind of control it is.
@@ -36,6 +36,21 @@ pub struct ControlReport {
     pub endpoints: Vec<ControlEndpoint>,
     /// Its exchange, redirects followed to the end.
     pub http: Option<ControlHttp>,
+    /// Its QUIC handshakes; empty when none was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quic: Vec<ControlQuic>,
+    /// How fast the site answered it, if the control tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+}
+
+/// A control's QUIC handshake with one address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlQuic {
+    /// Where to.
+    pub address: SocketAddr,
+    /// Null when it ended well with a valid chain.
+    pub failure: Option<Failure>,
 }
 
 /// A control's name resolution.
@@ -75,6 +90,9 @@ pub struct ControlHttp {
     pub body_length: Option<u64>,
     /// SHA-256 of the leaf certificate, lower-case hex, if the control tells.
     pub leaf_sha256: Option<String>,
+    /// The URL that the redirects led to, if the control tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_url: Option<Url>,
 }
 
 impl ControlReport {
@@ -107,6 +125,19 @@ pub struct CanaryResult {
     pub scope: CanaryScope,
     /// Null when it answered.
     pub failure: Option<Failure>,
+    /// How fast it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+    /// Its QUIC handshake: null when none was tried, otherwise `{"failure": …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quic: Option<CanaryQuic>,
+}
+
+/// A canary's QUIC handshake.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryQuic {
+    /// Null when it ended well.
+    pub failure: Option<Failure>,
 }
 
 /// What the canaries of a vantage said, near in time to a measurement.
@@ -135,4 +166,17 @@ pub struct Evidence {
     pub controls: Vec<ControlReport>,
     /// What the canaries said; null when they were not asked.
     pub canaries: Option<CanaryReport>,
+    /// Follow-up experiments on this series of the last hour, oldest first, this round's included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
+    /// What the series' pace usually is, as it was known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+}
+
+impl Evidence {
+    /// A measurement with what controls and canaries said, and nothing else.
+    pub const fn new(measurement: Measurement, controls: Vec<ControlReport>, canaries: Option<CanaryReport>) -> Self {
+        Self { measurement, controls, canaries, experiments: Vec::new(), baseline: None }
+    }
 }

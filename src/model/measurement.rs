@@ -295,6 +295,9 @@ pub struct HttpExchange {
 pub struct Body {
     /// Bytes after decoding of Content-Encoding.
     pub length: u64,
+    /// Bytes on the wire, before decoding; null in records older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire_length: Option<u64>,
     /// Reading stopped at the cap.
     pub truncated: bool,
     /// SHA-256 of the decoded bytes, lower-case hex.
@@ -304,6 +307,17 @@ pub struct Body {
     /// The decoded bytes (zstd, base64); kept only when something is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+}
+
+labels! {
+    /// What told us that the site speaks HTTP/3.
+    "QUIC hint"
+    pub enum QuicHint {
+        /// An Alt-Svc header field of its answer (RFC 7838).
+        AltSvc => "alt_svc",
+        /// Its HTTPS record in the DNS (RFC 9460).
+        HttpsRecord => "https_record",
+    }
 }
 
 /// One QUIC handshake.
@@ -321,8 +335,21 @@ pub struct QuicHandshake {
     /// Length of the handshake.
     #[serde(rename = "elapsed_seconds")]
     pub elapsed: Elapsed,
-    /// Null when the handshake ended well.
+    /// Null when the handshake ended well and the chain is valid for the name; named as for TLS.
     pub failure: Option<Failure>,
+    /// Who gave the address.
+    #[serde(default = "own")]
+    pub origin: AddressOrigin,
+    /// What told us to try.
+    #[serde(default)]
+    pub hint: Option<QuicHint>,
+    /// Protocol agreed by ALPN (`h3`).
+    #[serde(default)]
+    pub alpn: Option<String>,
+}
+
+const fn own() -> AddressOrigin {
+    AddressOrigin::Own
 }
 
 impl Measurement {

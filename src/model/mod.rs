@@ -4,10 +4,12 @@
 
 mod address;
 mod control;
+mod experiment;
 mod failure;
 mod ids;
 mod labels;
 mod measurement;
+mod pace;
 mod private;
 mod site;
 mod span;
@@ -18,20 +20,22 @@ mod verdict;
 
 pub use address::is_bogon;
 pub use control::{
-    CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind, ControlReport,
-    Evidence,
+    CanaryQuic, CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind,
+    ControlQuic, ControlReport, Evidence,
 };
+pub use experiment::{Attempt, Experiment, ExperimentKind};
 pub use failure::Failure;
 pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId};
 pub use labels::UnknownLabel;
 pub use measurement::{
     AddressOrigin, Body, CertificateFault, CertificateRecord, DnsAnswer, DnsExchange, DnsRole, DnsTransport,
-    HttpExchange, Measurement, QueryType, QuicHandshake, TcpConnect, TlsHandshake, Trigger,
+    HttpExchange, Measurement, QueryType, QuicHandshake, QuicHint, TcpConnect, TlsHandshake, Trigger,
 };
+pub use pace::{Baseline, Pace, TELLING_BODY};
 pub use private::{is_private, shown_resolver};
 pub use site::{Report, Site};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
 pub use text::{is_hostile, printable};
 pub use time::{Elapsed, Timestamp, TimestampError};
-pub use verdict::{ControlSummary, RuleId, Strength, Verdict};
+pub use verdict::{ControlSummary, Partial, PartialScope, RuleId, Strength, Verdict};

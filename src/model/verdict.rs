@@ -38,6 +38,38 @@ labels! {
     }
 }
 
+labels! {
+    /// Which part of the way to a site is interfered with while another part works.
+    "partial scope"
+    pub enum PartialScope {
+        /// Its IPv4 addresses.
+        Ipv4 => "ipv4",
+        /// Its IPv6 addresses.
+        Ipv6 => "ipv6",
+        /// Some of its addresses of one family.
+        Address => "address",
+        /// HTTP/3 over QUIC.
+        Quic => "quic",
+        /// A resolver of several of the vantage's own.
+        Resolver => "resolver",
+    }
+}
+
+/// Interference with a part of the way, while the site can be reached: an attribute of a verdict that is not `blocked`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Which part.
+    pub scope: PartialScope,
+    /// How.
+    pub mechanism: Mechanism,
+    /// The rule that says so.
+    pub rule: RuleId,
+    /// How sure one measurement makes us, 0 to 1.
+    pub confidence: f64,
+    /// A plain sentence.
+    pub reason: String,
+}
+
 /// What the control saw, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ControlSummary {
@@ -73,4 +105,7 @@ pub struct Verdict {
     pub ruleset: u32,
     /// What the control saw, in short.
     pub control: Option<ControlSummary>,
+    /// Interference with a part of the way while the site can be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<Partial>,
 }

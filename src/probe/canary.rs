@@ -6,7 +6,7 @@ use super::outcome::last_failure;
 use super::{Prober, Target};
 use crate::config::CanaryConfig;
 use crate::model::{
-    AddressOrigin, CanaryReport, CanaryResult, CanaryScope, DnsRole, Failure, HttpExchange, Measurement, SiteId,
+    AddressOrigin, CanaryReport, CanaryResult, CanaryScope, DnsRole, Failure, HttpExchange, Measurement, Pace, SiteId,
     Timestamp, Trigger,
 };
 use crate::vantage::Vantage;
@@ -24,14 +24,15 @@ fn serves(canary: &CanaryConfig, country: crate::model::CountryCode) -> bool {
 pub async fn ask_canaries(prober: &Prober, vantage: &Vantage, canaries: &[CanaryConfig]) -> CanaryReport {
     let at = Timestamp::now();
     let results = join_all(canaries.iter().map(|canary| async {
-        let failure = match "canary".parse::<SiteId>() {
+        let (failure, pace) = match "canary".parse::<SiteId>() {
             Ok(site) => {
                 let target = Target { site, url: canary.url.clone() };
-                failure(&prober.measure(&target, vantage, Trigger::Scheduled).await)
+                let measurement = prober.measure(&target, vantage, Trigger::Scheduled).await;
+                (failure(&measurement), Pace::of(&measurement))
             }
-            Err(error) => Some(Failure::Unknown(error.to_string())),
+            Err(error) => (Some(Failure::Unknown(error.to_string())), None),
         };
-        CanaryResult { url: canary.url.clone(), scope: canary.scope, failure }
+        CanaryResult { url: canary.url.clone(), scope: canary.scope, failure, pace, quic: None }
     }))
     .await;
     CanaryReport { at, results }

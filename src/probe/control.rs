@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::outcome::{last_failure, last_hop};
 use crate::model::{
     ControlDns, ControlEndpoint, ControlHttp, ControlId, ControlKind, ControlReport, DnsRole, Failure, HttpExchange,
-    Measurement,
+    Measurement, Pace,
 };
 
 /// The report of the control vantage `id` by its own `measurement`. `own_way_ok` tells whether its own canaries
@@ -15,6 +15,8 @@ pub fn control_report(id: ControlId, measurement: &Measurement, own_way_ok: Opti
     let http = http(measurement);
     let reached = http.as_ref().is_some_and(|http| http.failure.is_none() && http.status.is_some());
     ControlReport {
+        pace: Pace::of(measurement),
+        quic: Vec::new(),
         id,
         kind: ControlKind::Vantage,
         at: measurement.started_at,
@@ -82,6 +84,7 @@ fn http(measurement: &Measurement) -> Option<ControlHttp> {
         // Redirected to where nothing answered: the chain as a whole failed.
         measurement.http.last()?;
         return Some(ControlHttp {
+            final_url: None,
             failure: last_failure(measurement),
             status: None,
             title: None,
@@ -93,6 +96,7 @@ fn http(measurement: &Measurement) -> Option<ControlHttp> {
     let tls = measurement.tls.iter().find(|tls| tls.hop == exchange.hop && tls.address == exchange.address);
     let false_certificate = tls.filter(|tls| !tls.is_authentic()).and_then(|tls| tls.failure.clone());
     Some(ControlHttp {
+        final_url: Some(exchange.url.clone()),
         failure: exchange.failure.clone().or(false_certificate),
         status: exchange.status,
         title: exchange.body.as_ref().and_then(|body| body.title.clone()),
@@ -187,7 +191,14 @@ mod tests {
             failure: None,
             status: Some(status),
             headers: vec![("Server".into(), "x".into()), ("server".into(), "y".into())],
-            body: Some(Body { length: 7, truncated: false, sha256: String::new(), title: None, kept: None }),
+            body: Some(Body {
+                length: 7,
+                wire_length: None,
+                truncated: false,
+                sha256: String::new(),
+                title: None,
+                kept: None,
+            }),
             redirect: None,
         }
     }

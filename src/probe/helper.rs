@@ -87,6 +87,8 @@ impl HelperClient {
     pub async fn ask(&self, url: &Url, endpoints: &[SocketAddr]) -> ControlReport {
         let at = Timestamp::now();
         let unusable = |failure| ControlReport {
+            pace: None,
+            quic: Vec::new(),
             id: self.id.clone(),
             kind: ControlKind::Helper,
             at,
@@ -247,6 +249,8 @@ impl Answer {
             })
         });
         ControlReport {
+            pace: None,
+            quic: Vec::new(),
             id,
             kind: ControlKind::Helper,
             at,
@@ -273,6 +277,7 @@ impl Http {
     fn report(self) -> ControlHttp {
         let names = self.headers.unwrap_or_default().into_keys().map(|name| name.to_ascii_lowercase());
         ControlHttp {
+            final_url: None,
             failure: self.failure.as_deref().map(failure_named),
             status: self.status_code.and_then(|code| u16::try_from(code).ok()).filter(|code| *code > 0),
             title: self

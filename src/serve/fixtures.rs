@@ -77,11 +77,12 @@ pub(super) fn evidence(series: &SeriesKey) -> Evidence {
         http: Vec::new(),
         quic: Vec::new(),
     };
-    Evidence { measurement, controls: Vec::new(), canaries: None }
+    Evidence::new(measurement, Vec::new(), None)
 }
 
 pub(super) fn verdict(evidence: &Evidence, status: Status) -> Verdict {
     Verdict {
+        partial: Vec::new(),
         measurement_id: evidence.measurement.measurement_id,
         status,
         mechanism: None,

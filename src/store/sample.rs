@@ -142,7 +142,7 @@ pub(crate) fn evidence(n: usize, minute: u64, status: Status) -> Evidence {
         },
         quic: Vec::new(),
     };
-    Evidence { measurement, controls: Vec::new(), canaries: None }
+    Evidence::new(measurement, Vec::new(), None)
 }
 
 /// A record of series `n`, no span open.
@@ -152,6 +152,7 @@ pub(crate) fn record(n: usize, minute: u64, status: Status) -> ProbeRecord {
     let mechanism = (status == Status::Blocked).then_some(Mechanism::TlsTimeout);
     let reasons = vec!["The encrypted greeting that names the site is swallowed; the control reached it.".to_owned()];
     let verdict = Verdict {
+        partial: Vec::new(),
         measurement_id,
         status,
         mechanism,

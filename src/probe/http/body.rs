@@ -53,6 +53,7 @@ impl Collector {
         let decoded = self.decoder.finish();
         let truncated = decoded.truncated || self.stopped == Some(Progress::Full);
         let record = Body {
+            wire_length: Some(self.received),
             length: decoded.bytes.len() as u64,
             truncated,
             sha256: hex(&Sha256::digest(&decoded.bytes)),
