@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::instrument::{Instrument, SetupError};
+use super::instrument::{Instrument, SetupError, Standing};
 use crate::config::Config;
 use crate::model::{Evidence, SeriesKey, Trigger, Verdict};
 
@@ -19,7 +19,7 @@ pub async fn check(
 ) -> Result<(), Box<SetupError>> {
     let instrument = Instrument::new(config)?;
     let mut under_way: FuturesUnordered<_> =
-        wanted.iter().map(|key| instrument.observe(key, Trigger::Manual)).collect();
+        wanted.iter().map(|key| instrument.observe(key, Trigger::Manual, Standing::default())).collect();
     while let Some(seen) = under_way.next().await {
         if let Some((evidence, verdict)) = seen {
             report(evidence, verdict);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::instrument::Instrument;
+use super::instrument::{Instrument, Standing};
 use super::journal;
 use super::recording::Outlet;
 use crate::detect::SeriesState;
@@ -153,9 +153,14 @@ impl Conductor {
         let instrument = Arc::clone(&self.instrument);
         let guard = self.metrics.in_flight();
         let of_task = key.clone();
+        let state = self.states.get(&key);
+        let standing = Standing {
+            unsettled: state.is_some_and(|state| state.is_unsettled() || state.span.is_some()),
+            baseline: None,
+        };
         let handle = self.tasks.spawn(async move {
             let _counted = guard;
-            let seen = instrument.observe(&of_task, trigger).await.map(Box::new);
+            let seen = instrument.observe(&of_task, trigger, standing).await.map(Box::new);
             Finished::Round(of_task, seen)
         });
         self.under_way.insert(handle.id(), key);

@@ -9,8 +9,8 @@ use crate::config::{Config, Role};
 use crate::detect::{Detector, Params};
 use crate::judge::{self, Knowledge};
 use crate::model::{
-    CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Status, Trigger,
-    VantageId, Verdict,
+    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Status,
+    Trigger, VantageId, Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -30,6 +30,15 @@ pub enum SetupError {
         /// Why.
         source: HelperError,
     },
+}
+
+/// Where a series stands before a measurement: what its follow-up and its judging depend on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// An anomaly (or a recovery) is being seen that is not settled, or a block is open: what fails now fails again.
+    pub(super) unsettled: bool,
+    /// What the series' pace usually is.
+    pub(super) baseline: Option<Baseline>,
 }
 
 /// Everything that is built from one configuration.
@@ -112,7 +121,12 @@ impl Instrument {
 
     /// Measures one URL from one vantage with all that it must be judged by, and judges it. None when the vantage
     /// is not (or no longer) configured.
-    pub(super) async fn observe(&self, key: &SeriesKey, trigger: Trigger) -> Option<(Evidence, Verdict)> {
+    pub(super) async fn observe(
+        &self,
+        key: &SeriesKey,
+        trigger: Trigger,
+        standing: Standing,
+    ) -> Option<(Evidence, Verdict)> {
         let station = self.stations.get(&key.vantage)?;
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
@@ -124,6 +138,7 @@ impl Instrument {
             (Vec::new(), None)
         };
         let mut evidence = Evidence::new(measurement, controls, canaries);
+        evidence.baseline = standing.baseline;
         let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
         if verdict.status == Status::Blocked && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.
