@@ -20,5 +20,6 @@ mod wire;
 pub use canary::{ask_canaries, for_vantage};
 pub use control::control_report;
 pub use helper::{HelperClient, HelperError};
-pub use measure::{ProbeSetupError, Prober, Target};
+pub use http::RequestHeaders;
+pub use measure::{Extras, ProbeSetupError, Prober, Target};
 pub use roots::{Roots, RootsError};

@@ -1,5 +1,6 @@
 //! Whole measurements against real sockets on loopback.
 
+mod aside;
 mod bed;
 mod helper;
 mod hops;
