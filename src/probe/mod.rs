@@ -19,7 +19,7 @@ mod wire;
 
 pub use canary::{ask_canaries, for_vantage};
 pub use control::control_report;
-pub use helper::{HelperClient, HelperError};
+pub use helper::{HelperClient, HelperError, Token, TokenError};
 pub use http::RequestHeaders;
 pub use measure::{Extras, ProbeSetupError, Prober, Target};
 pub use roots::{Roots, RootsError};
