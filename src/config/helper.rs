@@ -81,7 +81,9 @@ pub(super) fn check_door(doc: Doc<'_>, span: &Range<usize>, listen: SocketAddr, 
             Ok(())
         }
         Door::Token => {
-            let message = format!("the helper at {listen} has no TLS: token and URLs travel in clear text unless a proxy with TLS stands before it");
+            let message = format!(
+                "the helper at {listen} has no TLS: token and URLs travel in clear text unless a proxy with TLS stands before it"
+            );
             doc.warn(span, message);
             Ok(())
         }

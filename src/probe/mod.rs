@@ -13,7 +13,7 @@ mod measure;
 mod outcome;
 mod roots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod wire;
 
@@ -22,4 +22,5 @@ pub use control::control_report;
 pub use helper::{HelperClient, HelperError, Token, TokenError};
 pub use http::RequestHeaders;
 pub use measure::{Extras, ProbeSetupError, Prober, Target};
+pub use outcome::last_failure;
 pub use roots::{Roots, RootsError};

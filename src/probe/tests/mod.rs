@@ -1,7 +1,7 @@
 //! Whole measurements against real sockets on loopback.
 
 mod aside;
-mod bed;
+pub(crate) mod bed;
 mod helper;
 mod hops;
 mod http;
