@@ -38,6 +38,20 @@ fn site() -> SocketAddr {
     address
 }
 
+/// What the command line says of the door holds for the address in the file, too.
+#[test]
+fn the_command_line_settles_who_may_reach_it() {
+    let file = "[helper]\nlisten = \"0.0.0.0:0\"\n";
+    let place = Place::with(&[("token", "s3cret\n"), ("blockspan.toml", file)]);
+    for settled in [&["--unprotected"][..], &["--token-file", "token"]] {
+        let mut process = Process::spawn(&mut place.command(&[&["helper"], settled].concat()));
+        until("it listens", || process.said().contains("helping at http://0.0.0.0:").then_some(()));
+        process.signal(Signal::SIGINT);
+        assert_eq!(process.wait(Duration::from_secs(10)), Some(0), "{}", process.said());
+    }
+    place.run(&["helper"]).refused(2, &["blockspan.toml:2:10", "asks for no token"]);
+}
+
 /// A helper that has said where it listens.
 fn start(place: &Place, arguments: &[&str]) -> (Process, SocketAddr) {
     let process = Process::spawn(&mut place.command(&[&["helper", "--listen", "127.0.0.1:0"], arguments].concat()));

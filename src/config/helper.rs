@@ -17,13 +17,14 @@ impl Default for HelperServiceConfig {
             token_file: None,
             unprotected: false,
             behind_proxy: false,
-            per_minute: 120,
-            max_in_flight: 16,
+            per_minute: 300,
+            max_in_flight: 64,
         }
     }
 }
 
-pub(super) fn read(fields: &mut Fields<'_>) -> HelperServiceConfig {
+/// Reads the section. `door_is_settled`: the command line says how the helper is reached, and is checked itself.
+pub(super) fn read(fields: &mut Fields<'_>, door_is_settled: bool) -> HelperServiceConfig {
     let default = HelperServiceConfig::default();
     let doc = fields.doc;
     let listen = fields.optional("listen", parsed(listen));
@@ -31,7 +32,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> HelperServiceConfig {
     let excused = fields.has("token_file") || fields.has("unprotected");
     let token_file = fields.optional("token_file", |node| token_file(doc, node)).map(|at| at.value);
     let unprotected = fields.optional("unprotected", truth).map(|at| at.value);
-    if let Some(at) = &listen {
+    if let Some(at) = listen.as_ref().filter(|_| !door_is_settled) {
         let open = if token_file.is_some() { Door::Token } else { Door::of(unprotected.unwrap_or(excused)) };
         if let Err(wrong) = check_door(doc, &at.span, at.value, open) {
             doc.fault(&at.span, Wrong { message: format!("`listen` {}", wrong.message), ..wrong });

@@ -72,7 +72,7 @@ pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<
         }
         false => targets::read(&paths.targets, &findings),
     };
-    let mut settings = settings(paths.config.as_deref(), default_config, &findings);
+    let mut settings = settings(paths.config.as_deref(), default_config, &findings, false);
     apply(&paths.overrides, &mut settings, &findings);
     finish(sites, settings, findings)
 }
@@ -92,7 +92,8 @@ pub struct HelperOverrides {
 pub fn load_helper(config: Option<&Path>, overrides: &HelperOverrides) -> Result<Loaded, ConfigErrors> {
     let findings = Findings::default();
     let default_config = Path::new(DEFAULT_CONFIG);
-    let mut settings = settings(config, default_config, &findings);
+    let door_is_settled = *overrides != HelperOverrides::default();
+    let mut settings = settings(config, default_config, &findings, door_is_settled);
     apply_helper(overrides, &mut settings, &findings);
     if settings.control.resolvers.is_empty() {
         let wrong = Wrong::new("a helper has nobody to look names up with: `resolvers` in [control] is empty")
@@ -102,15 +103,15 @@ pub fn load_helper(config: Option<&Path>, overrides: &HelperOverrides) -> Result
     finish(Vec::new(), settings, findings)
 }
 
-fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings) -> Settings {
+fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
     match config {
         Some(path) if missing(path) => {
             report_missing_file(path, "--config", findings);
             Settings::default()
         }
-        Some(path) => read_settings(path, findings),
+        Some(path) => read_settings(path, findings, door_is_settled),
         None if missing(default_config) => Settings::default(),
-        None => read_settings(default_config, findings),
+        None => read_settings(default_config, findings, door_is_settled),
     }
 }
 
@@ -144,9 +145,9 @@ fn report_missing_file(path: &Path, option: &str, findings: &Findings) {
     findings.file_fault(path, wrong.help(format!("check the path after `{option}`")));
 }
 
-fn read_settings(path: &Path, findings: &Findings) -> Settings {
+fn read_settings(path: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
     let Some(source) = findings.read_text(path) else { return Settings::default() };
-    Doc { source: &source, findings }.read(Settings::read).unwrap_or_default()
+    Doc { source: &source, findings }.read(|root| Settings::read(root, door_is_settled)).unwrap_or_default()
 }
 
 fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {

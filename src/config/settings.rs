@@ -42,8 +42,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the document.
-    pub(super) fn read(root: &mut Fields<'_>) -> Self {
+    /// Reads the document. `door_is_settled` tells that the command line has its say on who may reach the helper.
+    pub(super) fn read(root: &mut Fields<'_>, door_is_settled: bool) -> Self {
         let probe = root.section("probe", probe::read);
         let detect = root.section("detect", detect::read);
         let store = root.section("store", keep::read_store);
@@ -54,7 +54,7 @@ impl Settings {
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
-        let helper = root.section("helper", helper::read);
+        let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         Self { probe, detect, store, serve, tls, network, vantages, control, canaries, helper }
     }
 }

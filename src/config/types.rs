@@ -227,9 +227,9 @@ pub struct HelperServiceConfig {
     pub unprotected: bool,
     /// Whether askers come through a proxy that names them in X-Forwarded-For (default false).
     pub behind_proxy: bool,
-    /// Requests that one asker's network (/24, or /56 of IPv6) may make a minute, all at once at most (default 120).
+    /// Requests that one asker's network (/24, or /56 of IPv6) may make a minute, all at once at most (default 300).
     pub per_minute: u32,
-    /// Measurements under way at once (default 16).
+    /// Measurements under way at once for others (default 64).
     pub max_in_flight: usize,
 }
 

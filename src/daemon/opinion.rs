@@ -202,6 +202,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::probe::tests::bed;
 
     fn any<V>(_: &V) -> bool {
         true
@@ -252,6 +253,32 @@ mod tests {
         assert_eq!(shared.get(&1, FRESH, |value| *value > 1, ask).await, 1);
         assert_eq!(shared.get(&1, FRESH, |value| *value > 1, ask).await, 2);
         assert_eq!(shared.get(&1, FRESH, |value| *value > 1, ask).await, 2);
+    }
+
+    /// A control vantage resolves the site by itself, and tries the address that failed at the vantage, too.
+    #[tokio::test]
+    async fn a_control_vantage_tries_the_addresses_that_failed_at_the_vantage() {
+        let ca = bed::Ca::new("lab");
+        let site =
+            bed::https(bed::HERE, ca.acceptor(&["site.example"], bed::NOW, &[]), |_| bed::page("200 OK", "", b"here"))
+                .await;
+        let dead = SocketAddr::from(([127, 0, 0, 66], site.port()));
+        let zone = |ip: [u8; 4]| bed::Zone::from([("site.example", vec![ip.into()])]);
+        let config = bed::config(&ca);
+        let prober = Arc::new(Prober::new(&config).unwrap());
+        let here = bed::vantage(&[bed::name_server(zone([127, 0, 0, 66])).await]);
+        let abroad = bed::vantage(&[bed::name_server(zone([127, 0, 0, 1])).await]);
+        let station = Station { vantage: Arc::new(abroad), canaries: Vec::new() };
+        let desk = ControlDesk::new(Arc::clone(&prober), vec![station], Vec::new(), Duration::from_secs(60));
+        let url = format!("https://site.example:{}/", site.port()).parse().unwrap();
+        let target = Target { site: "site".parse().unwrap(), url };
+        let measurement = prober.measure(&target, &here, Trigger::Scheduled).await;
+        assert!(measurement.final_answer().is_none());
+        let reports = desk.ask(&target, &measurement, true).await;
+        assert_eq!(reports[0].reached(), Some(true));
+        let at = |address| reports[0].endpoints.iter().find(|endpoint| endpoint.address == address).unwrap();
+        assert_eq!(at(site).tcp_failure, None);
+        assert_eq!(at(dead).tcp_failure, Some(crate::model::Failure::ConnectionRefused));
     }
 
     #[test]

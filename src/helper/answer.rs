@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use super::ask::Ask;
 use super::legacy;
-use crate::model::{ControlId, DnsExchange, Elapsed, Failure, HttpExchange, Measurement, Pace};
+use crate::model::{AddressOrigin, ControlId, DnsExchange, Elapsed, Failure, HttpExchange, Measurement, Pace};
 use crate::probe::{control_report, last_failure};
 
 /// Stands for no length and no status.
@@ -101,17 +101,19 @@ impl Answer {
             let failure = endpoint.tcp_failure.as_ref().map(legacy::connect);
             (endpoint.address.to_string(), Connect { status: failure.is_none(), failure })
         });
-        let tls = measurement.tls.iter().filter(|tls| tls.hop == 0);
+        let cut = Some(Failure::Interrupted);
+        let tls = measurement.tls.iter().filter(|tls| tls.hop == 0 && tls.failure != cut);
         let quic = measurement.quic.iter().filter(|quic| quic.hop == 0 && ask.quic);
         let addrs = report.dns.map(|dns| dns.addresses).unwrap_or_default();
         let looked_up: Vec<&DnsExchange> = measurement.dns.iter().filter(|dns| dns.hop == 0).collect();
         let pace = report.pace.unwrap_or_default();
         let found = report.http.as_ref();
+        let unresolved = legacy::most_telling(&looked_up).filter(|_| addrs.is_empty());
         Self {
             tcp_connect: tcp_connect.collect(),
             tls_handshake: tls.map(|tls| (tls.address.to_string(), handshake(&tls.failure))).collect(),
             quic_handshake: quic.map(|quic| (quic.address.to_string(), handshake(&quic.failure))).collect(),
-            http_request: Http::of(measurement, found.and_then(|http| http.failure.clone())),
+            http_request: Http::of(measurement, found.and_then(|http| http.failure.as_ref()), unresolved),
             http3_request: None,
             ip_info: ip_info(ask, measurement, &addrs, forbids),
             dns: Dns { failure: legacy::lookup(&looked_up).filter(|_| addrs.is_empty()), addrs },
@@ -161,18 +163,25 @@ fn ip_info(
 }
 
 impl Http {
-    /// The end of the redirect chain. `failure` is why its answer does not count, when there is one.
-    fn of(measurement: &Measurement, failure: Option<Failure>) -> Self {
+    /// The end of the redirect chain. `failure` is why its answer does not count, `unresolved` why there was no address
+    /// to begin with, when there is such a reason.
+    fn of(measurement: &Measurement, failure: Option<&Failure>, unresolved: Option<&Failure>) -> Self {
         let last = measurement.http.last();
-        let whole = last.filter(|exchange| exchange.redirect.is_none() && exchange.status.is_some());
-        let failure = failure.or_else(|| if whole.is_none() { last_failure(measurement) } else { None });
-        let hop = measurement.dns.iter().map(|dns| dns.hop).max().unwrap_or(0);
-        let looking_up = !measurement.tcp.iter().any(|tcp| tcp.hop >= hop);
-        let failure = match (failure, whole) {
-            (None, Some(exchange)) => return Self::answered(measurement, exchange),
-            (Some(failure), _) => legacy::exchange(&failure, looking_up),
-            (None, None) => legacy::exchange(&Failure::HttpRequestFailed, false),
-        };
+        match (last.filter(|exchange| exchange.redirect.is_none() && exchange.status.is_some()), failure) {
+            (Some(exchange), None) => Self::answered(measurement, exchange),
+            (_, Some(failure)) => Self::failed(legacy::exchange(failure, looking_up(measurement))),
+            (None, None) => match unresolved.filter(|_| last.is_none()) {
+                Some(failure) => Self::failed(legacy::exchange(failure, true)),
+                None => {
+                    let own = own_part(measurement);
+                    let failure = last_failure(&own).unwrap_or(Failure::HttpRequestFailed);
+                    Self::failed(legacy::exchange(&failure, looking_up(&own)))
+                }
+            },
+        }
+    }
+
+    fn failed(failure: &'static str) -> Self {
         Self {
             body_length: NONE,
             discovered_h3_endpoint: String::new(),
@@ -194,6 +203,24 @@ impl Http {
             status_code: exchange.status.map_or(NONE, i64::from),
         }
     }
+}
+
+/// Whether it came to an end before there was an address to dial.
+fn looking_up(measurement: &Measurement) -> bool {
+    let hop = measurement.dns.iter().map(|dns| dns.hop).max().unwrap_or(0);
+    !measurement.tcp.iter().any(|tcp| tcp.hop >= hop)
+}
+
+/// The measurement without what was tried only for the asker: that is no reason for the exchange to have failed.
+fn own_part(measurement: &Measurement) -> Measurement {
+    let mut own = measurement.clone();
+    let port = measurement.url.port_or_known_default();
+    let is_own = |hop: u8, address: SocketAddr, origin: AddressOrigin| {
+        hop > 0 || (Some(address.port()) == port && origin == AddressOrigin::Own)
+    };
+    own.tcp.retain(|tcp| is_own(tcp.hop, tcp.address, tcp.origin));
+    own.tls.retain(|tls| is_own(tls.hop, tls.address, tls.origin));
+    own
 }
 
 /// The first value of each field, its name written as Go writes it.
@@ -249,7 +276,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::AddressOrigin;
 
     fn exchange(url: &str, headers: &[(&str, &str)]) -> HttpExchange {
         HttpExchange {

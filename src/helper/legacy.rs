@@ -23,13 +23,17 @@ fn is_lookup(failure: &Failure) -> bool {
 
 /// Why nothing was resolved, by what all the exchanges say together: that there is no such name is final, whoever says
 /// it; that there is no address is so only when nobody says anything else.
-pub(super) fn lookup(exchanges: &[&DnsExchange]) -> Option<&'static str> {
+pub(super) fn most_telling<'e>(exchanges: &[&'e DnsExchange]) -> Option<&'e Failure> {
     let failures = || exchanges.iter().filter_map(|exchange| exchange.failure.as_ref());
-    let worst = failures()
+    failures()
         .find(|failure| **failure == Failure::DnsNxdomain)
         .or_else(|| failures().find(|failure| **failure != Failure::DnsNoAnswer))
-        .or_else(|| failures().next())?;
-    match worst {
+        .or_else(|| failures().next())
+}
+
+/// Why nothing was resolved.
+pub(super) fn lookup(exchanges: &[&DnsExchange]) -> Option<&'static str> {
+    match most_telling(exchanges)? {
         Failure::DnsNxdomain => Some(NAME_ERROR),
         Failure::DnsNoAnswer => None,
         other if is_lookup(other) => Some("dns_server_failure"),

@@ -152,6 +152,19 @@ async fn a_closed_port_and_a_false_certificate_are_told_apart() {
     assert_eq!(report.http.unwrap().failure, Some(Failure::SslInvalidCertificate));
 }
 
+/// What was tried only for the asker is no reason for the exchange to have failed.
+#[tokio::test]
+async fn a_forged_address_does_not_hide_that_the_name_is_gone() {
+    let ca = Ca::new("lab");
+    let forged = bed::https(HERE, ca.acceptor(&["block.example"], NOW, &[]), |_| page("200 OK", "", b"x")).await;
+    let helper = Running::start(&config(&ca, &[]).await).await;
+    let url = format!("https://gone.example:{}/", forged.port());
+    let told = answer(&helper, &json!({ "http_request": url, "tcp_connect": [forged.to_string()] })).await;
+    assert_eq!(told["tls_handshake"][forged.to_string()]["failure"], "ssl_invalid_hostname");
+    assert_eq!(told["dns"]["failure"], "dns_name_error");
+    assert_eq!(told["http_request"]["failure"], "dns_lookup_error");
+}
+
 /// An address that only the asker was given is tried as well, and carries no request.
 #[tokio::test]
 async fn the_askers_own_address_is_tried() {

@@ -67,6 +67,7 @@ fn endpoints(measurement: &Measurement) -> Vec<ControlEndpoint> {
     dialled
         .map(|tcp| {
             let tls = measurement.tls.iter().find(|tls| tls.hop == tcp.hop && tls.address == tcp.address);
+            let tls = tls.filter(|tls| !tls.failure.as_ref().is_some_and(is_own_lack));
             ControlEndpoint {
                 address: tcp.address,
                 tcp_failure: tcp.failure.clone(),
@@ -264,6 +265,13 @@ mod tests {
             let measurement = Measurement { tcp: vec![tcp(0, Some(failure.clone()))], ..empty() };
             assert_eq!(report(&measurement, None).endpoints.len(), told, "{failure}");
         }
+    }
+
+    #[test]
+    fn a_handshake_cut_short_by_ourselves_was_not_tried() {
+        let cut = tls(Some(Failure::Interrupted), Vec::new());
+        let measurement = Measurement { tcp: vec![tcp(0, None)], tls: vec![cut], ..empty() };
+        assert!(!report(&measurement, None).endpoints[0].tls_tried);
     }
 
     #[test]

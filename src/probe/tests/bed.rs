@@ -187,7 +187,7 @@ fn lookup(zone: &Zone, question: &Message) -> Message {
 }
 
 /// A name server over UDP.
-pub(super) async fn name_server(zone: Zone) -> ResolverSpec {
+pub(crate) async fn name_server(zone: Zone) -> ResolverSpec {
     let socket = UdpSocket::bind((HERE, 0)).await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
@@ -250,7 +250,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
     }
 }
 
-pub(super) fn vantage(resolvers: &[ResolverSpec]) -> Vantage {
+pub(crate) fn vantage(resolvers: &[ResolverSpec]) -> Vantage {
     Vantage::new(&VantageConfig {
         id: "here".parse().unwrap(),
         role: Role::Probe,
