@@ -70,23 +70,27 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
 /// Endpoints that the controls are asked to try at most, beside those that they find themselves.
 const MOST_ENDPOINTS: usize = 16;
 
+/// How long an endpoint stays wanted: longer than any question to the controls takes.
+const WANTED_FOR: Duration = Duration::from_secs(60);
+
 /// The endpoints that failed at any vantage of late, by URL, latest first. A question to the controls asks for those of
 /// all who wait for its answer: else vantages that were given different addresses would ask one after another.
 #[derive(Default)]
-struct Wanted(Mutex<HashMap<Url, Vec<SocketAddr>>>);
+struct Wanted(Mutex<HashMap<Url, Vec<(Instant, SocketAddr)>>>);
 
 impl Wanted {
     /// Adds `endpoints` and gives all that are wanted of `url`, these among them.
     fn add(&self, url: &Url, endpoints: &[SocketAddr]) -> Vec<SocketAddr> {
+        let now = Instant::now();
         let mut wanted = self.0.lock();
         if wanted.len() >= MOST_SLOTS {
             wanted.clear();
         }
         let of_url = wanted.entry(url.clone()).or_default();
-        of_url.retain(|endpoint| !endpoints.contains(endpoint));
-        of_url.splice(0..0, endpoints.iter().copied());
+        of_url.retain(|(since, endpoint)| now - *since < WANTED_FOR && !endpoints.contains(endpoint));
+        of_url.splice(0..0, endpoints.iter().map(|endpoint| (now, *endpoint)));
         of_url.truncate(MOST_ENDPOINTS.max(endpoints.len()));
-        of_url.clone()
+        of_url.iter().map(|(_, endpoint)| *endpoint).collect()
     }
 }
 
@@ -281,8 +285,8 @@ mod tests {
         assert_eq!(at(dead).tcp_failure, Some(crate::model::Failure::ConnectionRefused));
     }
 
-    #[test]
-    fn what_is_wanted_is_bounded_and_holds_the_latest() {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wanted_is_bounded_holds_the_latest_and_is_forgotten() {
         let wanted = Wanted::default();
         let url: Url = "https://site.example/".parse().unwrap();
         let endpoint = |n: u8| SocketAddr::from(([192, 0, 2, n], 443));
@@ -291,5 +295,7 @@ mod tests {
         let many: Vec<_> = (10..30).map(endpoint).collect();
         assert_eq!(wanted.add(&url, &many), many);
         assert_eq!(wanted.add(&url, &[endpoint(1)]).len(), MOST_ENDPOINTS);
+        tokio::time::advance(WANTED_FOR).await;
+        assert_eq!(wanted.add(&url, &[endpoint(2)]), [endpoint(2)]);
     }
 }
