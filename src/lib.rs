@@ -7,7 +7,8 @@
 //! config → schedule → probe (over a vantage) → judge → detect → store → serve · cli · export
 //! ```
 //!
-//! `model` holds the words they all speak; `judge` and `detect` are pure; `daemon` puts the rooms together.
+//! `model` holds the words they all speak; `judge` and `detect` are pure; `daemon` puts the rooms together. `helper` is a
+//! server beside that way, which gives second opinions to others.
 
 pub mod cli;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod daemon;
 pub mod demo;
 pub mod detect;
 pub mod export;
+pub mod helper;
 pub mod judge;
 pub mod model;
 pub mod probe;

@@ -17,8 +17,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["model", "detect"]),
     ("export", &["model", "store"]),
     ("serve", &["model", "config", "detect"]),
+    ("helper", &["model", "config", "vantage", "probe", "serve"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve"]),
-    ("cli", &["model", "config", "detect", "store", "export", "daemon", "demo"]),
+    ("cli", &["model", "config", "detect", "store", "export", "helper", "daemon", "demo"]),
     ("demo", &["model", "config", "store", "daemon"]),
 ];
 

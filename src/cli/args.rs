@@ -43,6 +43,15 @@ Examples:
   blockspan measurements fergana --since 2h
   blockspan measurements --status blocked -o evidence.ndjson";
 
+const HELPER_EXAMPLES: &str = "\
+Examples:
+  blockspan helper                             for this machine only, without a token
+  blockspan helper --token-file helper.token   behind a proxy with TLS, for friends
+  blockspan helper --listen 192.0.2.1:9646 --token-file helper.token
+
+It needs no target list. Whoever is to ask names it under [control] helpers. How to run
+one abroad, and what it learns of those who ask: docs/helper.md.";
+
 /// Records when each block of a website started and ended, how, and how surely.
 #[derive(Debug, Parser)]
 #[command(name = "blockspan", version, after_help = TOP_EXAMPLES, max_term_width = 100)]
@@ -126,6 +135,9 @@ pub(super) enum Command {
     /// The evidence: every measurement with its verdict
     #[command(after_help = MEASUREMENTS_EXAMPLES)]
     Measurements(MeasurementsArgs),
+    /// Measure URLs for others who want a second opinion, as OONI's test helpers do
+    #[command(after_help = HELPER_EXAMPLES)]
+    Helper(HelperArgs),
     /// Look at the configuration
     #[command(subcommand, disable_help_subcommand = true)]
     Config(ConfigCommand),
@@ -167,6 +179,20 @@ pub(super) struct CheckArgs {
     /// How to tell it; json: one object a line
     #[arg(long, value_enum, default_value_t = TellFormat::Human)]
     pub(super) format: TellFormat,
+}
+
+/// `helper`
+#[derive(Debug, Args)]
+pub(super) struct HelperArgs {
+    /// Where to listen [default: 127.0.0.1:9646]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    /// Answer only those who bring the token in this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Answer everyone who can reach it, without a token
+    #[arg(long)]
+    pub(super) unprotected: bool,
 }
 
 /// `status`
@@ -337,6 +363,15 @@ mod tests {
     }
 
     #[test]
+    fn helper_has_options_of_its_own() {
+        let line = "blockspan helper --listen [::1]:1 --token-file t --unprotected";
+        let Command::Helper(args) = read(line).unwrap().1 else { panic!("not helper") };
+        assert_eq!((args.listen.as_deref(), args.unprotected), (Some("[::1]:1"), true));
+        assert_eq!(args.token_file, Some(PathBuf::from("t")));
+        assert!(read("blockspan helper --once").is_err());
+    }
+
+    #[test]
     fn global_options_stand_before_or_after_the_command() {
         for line in ["blockspan --config c.toml -vv history", "blockspan history --config c.toml -vv"] {
             let (global, _) = read(line).unwrap();
@@ -377,10 +412,12 @@ mod tests {
     #[test]
     fn help_names_only_what_is_there() {
         let help = Cli::command().render_long_help().to_string();
-        for command in ["run", "check", "status", "history", "measurements", "config", "completions", "man", "demo"] {
+        for command in
+            ["run", "check", "status", "history", "measurements", "helper", "config", "completions", "man", "demo"]
+        {
             assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
         }
-        for later in ["import", "report", "helper", "rejudge", "backup", "doctor"] {
+        for later in ["import", "report", "rejudge", "backup", "doctor"] {
             assert!(!help.contains(&format!("\n  {later} ")), "{later}");
         }
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    Config, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig,
-    StoreUrl, TlsConfig, VantageConfig, Via,
+    Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
+    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 use crate::model::*;
 
@@ -98,6 +98,7 @@ pub(crate) fn config() -> Config {
         vantages: vec![vantage("almaty-kt", Role::Probe), vantage("berlin", Role::Control)],
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: Vec::new(),
+        helper: HelperServiceConfig::default(),
     }
 }
 

@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
-    let talkative = matches!(command, Command::Run(_) | Command::Demo { .. });
+    let talkative = matches!(command, Command::Run(_) | Command::Helper(_) | Command::Demo { .. });
     logging::set_up(global, talkative)?;
     match command {
         Command::Run(args) => rooms::run(global, args, stderr_colour(global)).map(|()| Exit::Good),
@@ -58,6 +58,7 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::Status(args) => status::run(global, args),
         Command::History(args) => history::run(global, args),
         Command::Measurements(args) => measurements::run(global, args),
+        Command::Helper(args) => rooms::helper(global, args, stderr_colour(global)).map(|()| Exit::Good),
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man { dir } => complete::man(dir.as_deref()),

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::{GlobalArgs, RunArgs};
+use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{Config, Loaded, Overrides, Paths, StoreUrl};
+use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
 use crate::daemon::{RunOptions, SetupError};
 use crate::detect::SeriesState;
 use crate::model::{Evidence, SeriesKey, Span, Verdict};
@@ -102,6 +102,28 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
+}
+
+/// Runs a helper until it is told to stop.
+///
+/// # Errors
+/// The configuration is wrong, or the helper cannot start.
+pub(super) fn helper(global: &GlobalArgs, args: &HelperArgs, colour: bool) -> Result<(), Fault> {
+    let (listen, token_file) = (args.listen.clone(), args.token_file.clone());
+    let overrides = HelperOverrides { listen, token_file, unprotected: args.unprotected };
+    let loaded = crate::config::load_helper(global.config.as_deref(), &overrides)
+        .map_err(|errors| Fault::Config(errors.render(colour)))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let cannot = |error: Box<dyn std::error::Error + Send + Sync>| Fault::failed("the helper cannot run", error);
+    runtime()?.block_on(async {
+        let helper = crate::helper::Helper::open(&loaded.config).await.map_err(|error| cannot(error.into()))?;
+        let stop = CancellationToken::new();
+        crate::daemon::watch_signals(stop.clone()).map_err(|error| cannot(error.into()))?;
+        helper.run(stop).await;
+        Ok(())
+    })
 }
 
 /// Plays the demonstration on loopback in `folder`; gives the spans that were recorded.

@@ -1,11 +1,12 @@
 //! `[control]`: who is asked for a second opinion.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::document::{Fields, Node};
+use super::document::{Doc, Fields, Node};
 use super::duration::{DAY, MINUTE, length};
 use super::fault::Wrong;
 use super::network::{beside, readable};
@@ -65,12 +66,7 @@ fn read_helper(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<HelperConfig
     let named = fields.optional("id", id::<ControlId>);
     let url = fields.required("url", "url = \"https://helper.example/\"", parsed(web_url));
     let doc = fields.doc;
-    let token_file = fields.optional("token_file", |node| {
-        let path = beside(doc, &text(node)?);
-        doc.findings.reading(&path);
-        check_token(&readable(&path)?)?;
-        Ok(path)
-    });
+    let token_file = fields.optional("token_file", |node| token_file(doc, node));
     let url = url?;
     if let Some(token_file) = &token_file
         && url.value.scheme() == "http"
@@ -93,7 +89,16 @@ fn read_helper(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<HelperConfig
     Some(HelperConfig { id, url: url.value, token_file: token_file.map(|at| at.value) })
 }
 
-fn check_token(bytes: &[u8]) -> Result<(), Wrong> {
+/// Reads the path of a file that holds a token, and looks whether it does.
+pub(super) fn token_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
+    let path = beside(doc, &text(node)?);
+    doc.findings.reading(&path);
+    check_token(&readable(&path)?)?;
+    Ok(path)
+}
+
+/// Whether a file's bytes are a token.
+pub(super) fn check_token(bytes: &[u8]) -> Result<(), Wrong> {
     let token = bytes.trim_ascii();
     if token.is_empty() {
         Err(Wrong::new("names an empty file").expected("a file that holds the token"))

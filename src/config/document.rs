@@ -286,7 +286,7 @@ impl<'d> Fields<'d> {
 fn belongs_elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "site" | "include" => Some("targets.toml"),
-        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "vantage" | "control" | "canary" => {
+        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "vantage" | "control" | "canary" | "helper" => {
             Some("blockspan.toml")
         }
         _ => None,

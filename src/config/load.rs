@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::control::check_token;
 use super::document::Doc;
 use super::fault::{ConfigErrors, Findings, Wrong, clip};
+use super::helper::{Door, check_door};
 use super::keep::{check_open, listen, store_url};
+use super::network::readable;
 use super::settings::Settings;
 use super::source::Source;
 use super::targets;
 use super::types::Config;
+use crate::model::Site;
 
 /// Where `targets.toml` is looked for when nothing else is said.
 pub const DEFAULT_TARGETS: &str = "targets.toml";
@@ -68,19 +72,53 @@ pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<
         }
         false => targets::read(&paths.targets, &findings),
     };
-    let mut settings = match &paths.config {
+    let mut settings = settings(paths.config.as_deref(), default_config, &findings, false);
+    apply(&paths.overrides, &mut settings, &findings);
+    finish(sites, settings, findings)
+}
+
+/// What the command line of `blockspan helper` says over `[helper]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HelperOverrides {
+    /// `--listen`: as `listen`.
+    pub listen: Option<String>,
+    /// `--token-file`: as `token_file`, but relative to the working directory.
+    pub token_file: Option<PathBuf>,
+    /// `--unprotected`: as `unprotected = true`.
+    pub unprotected: bool,
+}
+
+/// Reads what a helper needs: the configuration without targets, which a helper has none of. `config` is as in [`Paths`].
+pub fn load_helper(config: Option<&Path>, overrides: &HelperOverrides) -> Result<Loaded, ConfigErrors> {
+    let findings = Findings::default();
+    let default_config = Path::new(DEFAULT_CONFIG);
+    let door_is_settled = *overrides != HelperOverrides::default();
+    let mut settings = settings(config, default_config, &findings, door_is_settled);
+    apply_helper(overrides, &mut settings, &findings);
+    if settings.control.resolvers.is_empty() {
+        let wrong = Wrong::new("a helper has nobody to look names up with: `resolvers` in [control] is empty")
+            .help("leave it out for the default ones, or name encrypted resolvers");
+        findings.file_fault(config.unwrap_or(default_config), wrong);
+    }
+    finish(Vec::new(), settings, findings)
+}
+
+fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
+    match config {
         Some(path) if missing(path) => {
-            report_missing_file(path, "--config", &findings);
+            report_missing_file(path, "--config", findings);
             Settings::default()
         }
-        Some(path) => read_settings(path, &findings),
+        Some(path) => read_settings(path, findings, door_is_settled),
         None if missing(default_config) => Settings::default(),
-        None => read_settings(default_config, &findings),
-    };
-    apply(&paths.overrides, &mut settings, &findings);
+        None => read_settings(default_config, findings, door_is_settled),
+    }
+}
+
+fn finish(sites: Vec<Site>, settings: Settings, findings: Findings) -> Result<Loaded, ConfigErrors> {
     let (files, warnings) = findings.into_result()?;
-    let Settings { probe, detect, store, serve, tls, network, vantages, control, canaries } = settings;
-    let config = Config { sites, probe, detect, store, serve, tls, network, vantages, control, canaries };
+    let Settings { probe, detect, store, serve, tls, network, vantages, control, canaries, helper } = settings;
+    let config = Config { sites, probe, detect, store, serve, tls, network, vantages, control, canaries, helper };
     Ok(Loaded { config, files, warnings })
 }
 
@@ -107,9 +145,9 @@ fn report_missing_file(path: &Path, option: &str, findings: &Findings) {
     findings.file_fault(path, wrong.help(format!("check the path after `{option}`")));
 }
 
-fn read_settings(path: &Path, findings: &Findings) -> Settings {
+fn read_settings(path: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
     let Some(source) = findings.read_text(path) else { return Settings::default() };
-    Doc { source: &source, findings }.read(Settings::read).unwrap_or_default()
+    Doc { source: &source, findings }.read(|root| Settings::read(root, door_is_settled)).unwrap_or_default()
 }
 
 fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
@@ -121,6 +159,30 @@ fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
             let address = listen(text)?;
             check_open(doc, &(0..0), address, settings.serve.unprotected)?;
             settings.serve.listen = address;
+            Ok(())
+        });
+    }
+}
+
+fn apply_helper(overrides: &HelperOverrides, settings: &mut Settings, findings: &Findings) {
+    let helper = &mut settings.helper;
+    helper.unprotected |= overrides.unprotected;
+    if let Some(path) = &overrides.token_file {
+        let shown = path.to_string_lossy();
+        override_with("--token-file", &shown, findings, |_, doc| {
+            doc.findings.reading(path);
+            check_token(&readable(path).map_err(|wrong| Wrong { help: None, ..wrong })?)?;
+            helper.token_file = Some(path.clone());
+            Ok(())
+        });
+    }
+    if let Some(text) = &overrides.listen {
+        let has_token = helper.token_file.is_some() || overrides.token_file.is_some();
+        let door = if has_token { Door::Token } else { Door::of(helper.unprotected) };
+        override_with("--listen", text, findings, |text, doc| {
+            let address = listen(text)?;
+            check_door(doc, &(0..0), address, door)?;
+            helper.listen = address;
             Ok(())
         });
     }

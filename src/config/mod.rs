@@ -10,6 +10,7 @@ mod detect;
 mod document;
 mod duration;
 mod fault;
+mod helper;
 mod include;
 mod keep;
 mod list;
@@ -34,10 +35,10 @@ mod vantage;
 pub use date::parse_bracket;
 pub use duration::parse_duration;
 pub use fault::{Also, ConfigErrors, ConfigFault};
-pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, Loaded, Overrides, Paths, load};
+pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, HelperOverrides, Loaded, Overrides, Paths, load, load_helper};
 pub use source::Place;
 pub use types::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
+    ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

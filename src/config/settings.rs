@@ -2,11 +2,11 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, TlsConfig,
-    VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ServeConfig,
+    StoreConfig, TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, keep, network, probe, vantage};
+use super::{canary, control, detect, helper, keep, network, probe, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) vantages: Vec<VantageConfig>,
     pub(super) control: ControlConfig,
     pub(super) canaries: Vec<CanaryConfig>,
+    pub(super) helper: HelperServiceConfig,
 }
 
 impl Default for Settings {
@@ -35,13 +36,14 @@ impl Default for Settings {
             vantages: vantage::default(),
             control,
             canaries: canary::default(),
+            helper: HelperServiceConfig::default(),
         }
     }
 }
 
 impl Settings {
-    /// Reads the document.
-    pub(super) fn read(root: &mut Fields<'_>) -> Self {
+    /// Reads the document. `door_is_settled` tells that the command line has its say on who may reach the helper.
+    pub(super) fn read(root: &mut Fields<'_>, door_is_settled: bool) -> Self {
         let probe = root.section("probe", probe::read);
         let detect = root.section("detect", detect::read);
         let store = root.section("store", keep::read_store);
@@ -52,6 +54,7 @@ impl Settings {
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries }
+        let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
+        Self { probe, detect, store, serve, tls, network, vantages, control, canaries, helper }
     }
 }

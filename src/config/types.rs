@@ -33,6 +33,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// Sites that tell whether the vantage has a network.
     pub canaries: Vec<CanaryConfig>,
+    /// How `blockspan helper` serves others.
+    pub helper: HelperServiceConfig,
 }
 
 /// `[probe]`
@@ -212,6 +214,23 @@ pub struct HelperConfig {
     pub url: Url,
     /// File that holds a bearer token.
     pub token_file: Option<PathBuf>,
+}
+
+/// `[helper]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct HelperServiceConfig {
+    /// Where `blockspan helper` listens (default 127.0.0.1:9646).
+    pub listen: SocketAddr,
+    /// File that holds the bearer token which askers must bring; None: no token is asked for.
+    pub token_file: Option<PathBuf>,
+    /// Whether `listen` may be an address that others can reach, though no token is asked for (default false).
+    pub unprotected: bool,
+    /// Whether askers come through a proxy that names them in X-Forwarded-For (default false).
+    pub behind_proxy: bool,
+    /// Requests that one asker's network (/24, or /56 of IPv6) may make a minute, all at once at most (default 300).
+    pub per_minute: u32,
+    /// Measurements under way at once for others (default 64).
+    pub max_in_flight: usize,
 }
 
 /// `[[canary]]`

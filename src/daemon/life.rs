@@ -149,7 +149,10 @@ fn described(instrument: &Instrument) -> String {
 }
 
 /// SIGINT and SIGTERM stop in order; a second one stops at once.
-fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
+///
+/// # Errors
+/// When signals cannot be received.
+pub fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     tokio::spawn(async move {

@@ -14,4 +14,4 @@ mod station;
 pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
-pub use life::{RunError, RunOptions, run};
+pub use life::{RunError, RunOptions, run, watch_signals};

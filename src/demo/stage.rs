@@ -8,8 +8,8 @@ use url::Url;
 
 use super::world::{RESOLVER_NAME, World};
 use crate::config::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig,
-    StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec,
+    Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 use crate::model::{CanaryScope, CountryCode, Site};
 
@@ -78,5 +78,6 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         ],
         control: ControlConfig { resolvers: vec![encrypted], helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: vec![CanaryConfig { url: url("canary.demo")?, scope: CanaryScope::Foreign, country: None }],
+        helper: HelperServiceConfig::default(),
     })
 }

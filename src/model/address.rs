@@ -44,6 +44,14 @@ fn is_bogon_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
+/// The IPv4 address that an IPv6 address carries, otherwise `ip` itself.
+pub fn carried(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let from = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match ip.segments() {

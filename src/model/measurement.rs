@@ -151,7 +151,7 @@ labels! {
     pub enum AddressOrigin {
         /// The vantage's own resolver (perhaps the control too), or the URL itself.
         Own => "own",
-        /// Only the control.
+        /// Only the control, or who asked a control to try it.
         Control => "control",
     }
 }

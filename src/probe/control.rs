@@ -63,10 +63,11 @@ fn dns(measurement: &Measurement) -> Option<ControlDns> {
 }
 
 fn endpoints(measurement: &Measurement) -> Vec<ControlEndpoint> {
-    let dialled = measurement.tcp.iter().filter(|tcp| !tcp.bogon && tcp.failure != Some(Failure::Interrupted));
+    let dialled = measurement.tcp.iter().filter(|tcp| !tcp.bogon && !tcp.failure.as_ref().is_some_and(is_own_lack));
     dialled
         .map(|tcp| {
             let tls = measurement.tls.iter().find(|tls| tls.hop == tcp.hop && tls.address == tcp.address);
+            let tls = tls.filter(|tls| !tls.failure.as_ref().is_some_and(is_own_lack));
             ControlEndpoint {
                 address: tcp.address,
                 tcp_failure: tcp.failure.clone(),
@@ -75,6 +76,18 @@ fn endpoints(measurement: &Measurement) -> Vec<ControlEndpoint> {
             }
         })
         .collect()
+}
+
+/// Whether a failed attempt tells only of the control: it then says nothing of the address.
+fn is_own_lack(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Interrupted
+            | Failure::ProxyFailed
+            | Failure::NetworkDown
+            | Failure::AddressNotAvailable
+            | Failure::AddressFamilyNotSupported
+    )
 }
 
 /// The end of the redirect chain. An answer over TLS that does not verify is no answer of the site.
@@ -238,6 +251,27 @@ mod tests {
             ..empty()
         };
         assert_eq!(report(&measurement, None).unusable, None);
+    }
+
+    #[test]
+    fn what_the_control_lacks_says_nothing_of_an_address() {
+        for (failure, told) in [
+            (Failure::ProxyFailed, 0),
+            (Failure::AddressFamilyNotSupported, 0),
+            (Failure::Interrupted, 0),
+            (Failure::ConnectionRefused, 1),
+            (Failure::GenericTimeout, 1),
+        ] {
+            let measurement = Measurement { tcp: vec![tcp(0, Some(failure.clone()))], ..empty() };
+            assert_eq!(report(&measurement, None).endpoints.len(), told, "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_cut_short_by_ourselves_was_not_tried() {
+        let cut = tls(Some(Failure::Interrupted), Vec::new());
+        let measurement = Measurement { tcp: vec![tcp(0, None)], tls: vec![cut], ..empty() };
+        assert!(!report(&measurement, None).endpoints[0].tls_tried);
     }
 
     #[test]

@@ -13,12 +13,14 @@ mod measure;
 mod outcome;
 mod roots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod wire;
 
 pub use canary::{ask_canaries, for_vantage};
 pub use control::control_report;
-pub use helper::{HelperClient, HelperError};
-pub use measure::{ProbeSetupError, Prober, Target};
+pub use helper::{HelperClient, HelperError, Token, TokenError};
+pub use http::RequestHeaders;
+pub use measure::{Extras, ProbeSetupError, Prober, Target};
+pub use outcome::last_failure;
 pub use roots::{Roots, RootsError};

@@ -3,7 +3,7 @@
 use crate::model::{Failure, Measurement};
 
 /// Why the last hop got no answer: the deepest layer that was reached tells. None when it got one.
-pub(super) fn last_failure(measurement: &Measurement) -> Option<Failure> {
+pub fn last_failure(measurement: &Measurement) -> Option<Failure> {
     let last = last_hop(measurement);
     if let Some(exchange) = measurement.http.iter().find(|exchange| exchange.hop == last) {
         return exchange.failure.clone();

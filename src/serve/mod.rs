@@ -22,7 +22,7 @@ pub use docs::metrics_markdown;
 pub use guard::Hosts;
 pub use metrics::{InFlight, Metrics, MetricsError};
 pub use routes::router;
-pub use server::serve;
+pub use server::{Limits, serve, serve_routes};
 
 #[cfg(test)]
 mod fixtures;

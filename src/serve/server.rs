@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and how they end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,16 +20,16 @@ use super::routes;
 
 /// How much one server bears.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub struct Limits {
     /// Connections at once; the next ones wait in the kernel's queue. HTTP/1.1 carries one request at a time on
     /// each, so this bounds the requests too.
-    pub(super) connections: usize,
+    pub connections: usize,
     /// Longest wait for a request's head, and longest idle time between two requests.
-    pub(super) head: Duration,
+    pub head: Duration,
     /// Longest life of a connection; a client that never reads its answer is cut off by it.
-    pub(super) connection: Duration,
+    pub connection: Duration,
     /// Time that open connections get to finish when the server stops.
-    pub(super) grace: Duration,
+    pub grace: Duration,
 }
 
 impl Limits {
@@ -63,13 +64,24 @@ pub(super) async fn serve_within(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let router = routes::router(app, Hosts::of(listener.local_addr()?));
+    serve_routes(limits, listener, |_| router.clone(), shutdown).await;
+    Ok(())
+}
+
+/// Serves what `routes` gives for each peer until `shutdown`, then lets open requests finish for the time of grace.
+pub async fn serve_routes(
+    limits: Limits,
+    listener: TcpListener,
+    routes: impl Fn(SocketAddr) -> Router,
+    shutdown: CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
-    while let Some(stream) = shutdown.run_until_cancelled(accept(&listener)).await {
+    while let Some((stream, peer)) = shutdown.run_until_cancelled(accept(&listener)).await {
         // The semaphore is never closed, so only the shutdown ends this wait.
         let permit = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await;
         let Some(Ok(permit)) = permit else { break };
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, shutdown) = (routes(peer), shutdown.clone());
         connections.spawn(async move {
             converse(limits, stream, router, shutdown).await;
             drop(permit);
@@ -82,13 +94,12 @@ pub(super) async fn serve_within(
         tracing::debug!(open = connections.len(), "clients did not finish in time and are cut off");
     }
     connections.shutdown().await;
-    Ok(())
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -57,6 +57,12 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[store]\nurl = «\"sqlite://\"\n", "`url` is not a usable store"),
         ("[store]\nurl = «\"sqlite://:memory:\"\n", "`url` is not a usable store"),
         ("[store]\nkeep_measurements = «\"1m\"\n", "`keep_measurements` is shorter than 1h"),
+        ("[helper]\nlisten = «\"0.0.0.0:9646\"\n", "`listen` is open to the network, and the helper asks for no token"),
+        (
+            "[helper]\ntoken_file = «\"two lines\"\nlisten = \"[::]:1\"\n",
+            "`token_file` names a file that holds no token",
+        ),
+        ("[helper]\nper_minute = «0\n", "`per_minute` is out of bounds"),
         ("[serve]\nlisten = «\"localhost:9645\"\n", "`listen` is not an address to listen on"),
         (
             "[serve]\nlisten = «\"0.0.0.0:9645\"\n",

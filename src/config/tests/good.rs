@@ -97,6 +97,8 @@ fn the_sample_says_the_defaults_and_every_key() {
         "keep_measurements",
         "listen",
         "unprotected",
+        "behind_proxy",
+        "per_minute",
         "extra_roots",
         "allow_private",
         "resolvers",

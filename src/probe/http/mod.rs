@@ -24,6 +24,7 @@ use self::body::Collector;
 pub(super) use self::body::keep;
 use self::pipe::Pipe;
 use self::request::NoBody;
+pub use self::request::RequestHeaders;
 pub(super) use self::request::{ACCEPT, ACCEPT_LANGUAGE, USER_AGENT};
 use super::wire::WireNotes;
 use crate::model::{AddressOrigin, Elapsed, Failure, HttpExchange};
@@ -40,6 +41,7 @@ pub(super) struct Get<'a> {
     pub(super) address: SocketAddr,
     /// HTTP/2 was agreed.
     pub(super) h2: bool,
+    pub(super) headers: &'a RequestHeaders,
     /// The measurement's beginning.
     pub(super) origin: Instant,
     pub(super) deadline: Instant,
@@ -107,7 +109,7 @@ async fn converse(
     started: Instant,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let request = request::get(get.url, get.h2).map_err(|_| Failure::HttpRequestFailed)?;
+    let request = request::get(get.url, get.h2, get.headers).map_err(|_| Failure::HttpRequestFailed)?;
     let failed = |error: hyper::Error| failure::of(&error, notes);
     if get.h2 {
         let background = driver::Background::default();

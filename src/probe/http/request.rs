@@ -17,8 +17,19 @@ pub(in crate::probe) const ACCEPT_ENCODING: &str = "gzip, deflate, br";
 /// The body type of a request without a body.
 pub(super) type NoBody = http_body_util::Empty<bytes::Bytes>;
 
+/// Fields of the request that another asked for; None: what our browser sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestHeaders {
+    /// User-Agent.
+    pub user_agent: Option<HeaderValue>,
+    /// Accept.
+    pub accept: Option<HeaderValue>,
+    /// Accept-Language.
+    pub accept_language: Option<HeaderValue>,
+}
+
 /// A GET for `url`, in the form that HTTP/1.1 (RFC 9112 section 3.2.1) or HTTP/2 (RFC 9113 section 8.3.1) wants.
-pub(super) fn get(url: &Url, h2: bool) -> Result<Request<NoBody>, http::Error> {
+pub(super) fn get(url: &Url, h2: bool, headers: &RequestHeaders) -> Result<Request<NoBody>, http::Error> {
     let authority = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
@@ -35,11 +46,15 @@ pub(super) fn get(url: &Url, h2: bool) -> Result<Request<NoBody>, http::Error> {
         request.version(Version::HTTP_11).uri(path).header(header::HOST, HeaderValue::from_str(&authority)?)
     };
     request
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, ACCEPT)
-        .header(header::ACCEPT_LANGUAGE, ACCEPT_LANGUAGE)
+        .header(header::USER_AGENT, or(&headers.user_agent, USER_AGENT))
+        .header(header::ACCEPT, or(&headers.accept, ACCEPT))
+        .header(header::ACCEPT_LANGUAGE, or(&headers.accept_language, ACCEPT_LANGUAGE))
         .header(header::ACCEPT_ENCODING, ACCEPT_ENCODING)
         .body(NoBody::new())
+}
+
+fn or(asked: &Option<HeaderValue>, ours: &'static str) -> HeaderValue {
+    asked.clone().unwrap_or(HeaderValue::from_static(ours))
 }
 
 #[cfg(test)]
@@ -49,10 +64,11 @@ mod tests {
     #[test]
     fn each_version_gets_its_form() {
         let url: Url = "https://user:secret@site.example:8443/a%20b?c=d#e".parse().unwrap();
-        let one = get(&url, false).unwrap();
+        let ours = RequestHeaders::default();
+        let one = get(&url, false, &ours).unwrap();
         assert_eq!(one.uri(), "/a%20b?c=d");
         assert_eq!(one.headers()[header::HOST], "site.example:8443");
-        let two = get(&url, true).unwrap();
+        let two = get(&url, true, &ours).unwrap();
         assert_eq!(two.uri(), "https://site.example:8443/a%20b?c=d");
         assert!(!two.headers().contains_key(header::HOST));
     }
@@ -61,7 +77,18 @@ mod tests {
     fn odd_urls_make_requests_or_errors_but_no_panic() {
         for text in ["http://[::1]/", "http://a.example/|{}^`", "http://xn--80ak6aa92e.com/?q=\u{1f600}"] {
             let url: Url = text.parse().unwrap();
-            let _ = (get(&url, false), get(&url, true));
+            let ours = RequestHeaders::default();
+            let _ = (get(&url, false, &ours), get(&url, true, &ours));
         }
+    }
+
+    #[test]
+    fn fields_that_another_asked_for_replace_ours() {
+        let url: Url = "http://site.example/".parse().unwrap();
+        let asked = RequestHeaders { user_agent: Some(HeaderValue::from_static("x/1")), ..Default::default() };
+        let request = get(&url, false, &asked).unwrap();
+        assert_eq!(request.headers()[header::USER_AGENT], "x/1");
+        assert_eq!(request.headers()[header::ACCEPT], ACCEPT);
+        assert_eq!(request.headers().get_all(header::USER_AGENT).iter().count(), 1);
     }
 }

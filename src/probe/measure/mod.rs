@@ -1,5 +1,6 @@
 //! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET (DESIGN 3).
 
+mod aside;
 mod attempt;
 mod family;
 mod gate;
@@ -14,6 +15,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 use url::Url;
 
+pub use self::aside::Extras;
 use self::family::Ipv6Check;
 use self::gate::Gates;
 use self::round::Round;
@@ -88,9 +90,20 @@ impl Prober {
     /// Measures `target` from `vantage`. Never fails: every failure is in the record. Takes at most the configured
     /// time for a whole URL and a second; dropping the future ends everything at once.
     pub async fn measure(&self, target: &Target, vantage: &Vantage, trigger: Trigger) -> Measurement {
+        self.measure_with(target, vantage, trigger, &Extras::default()).await
+    }
+
+    /// The same with what another asks for beyond the URL.
+    pub async fn measure_with(
+        &self,
+        target: &Target,
+        vantage: &Vantage,
+        trigger: Trigger,
+        extras: &Extras,
+    ) -> Measurement {
         let started_at = Timestamp::now();
         let origin = Instant::now();
-        let seen = Round::new(self, vantage, origin).await.run(&target.url).await;
+        let seen = Round::new(self, vantage, extras, origin).await.run(&target.url).await;
         Measurement {
             measurement_id: MeasurementId::new(),
             site: target.site.clone(),

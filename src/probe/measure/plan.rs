@@ -57,6 +57,11 @@ impl AddressPlan {
         self.own.contains(&ip) || self.refused.contains(&ip)
     }
 
+    /// The addresses that were given out.
+    pub(super) fn dialled(&self) -> &[IpAddr] {
+        &self.dialled
+    }
+
     /// The addresses to dial now. Each is given out once.
     pub(super) fn next(&mut self, progress: Progress) -> Vec<IpAddr> {
         let all_done = progress.own_done && progress.reference_done;

@@ -13,12 +13,15 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 use url::Url;
 
+use super::aside::{self, Aside, Extras};
 use super::attempt::{self, Attempt, Dial, Ready};
 use super::hop::Hop;
 use super::plan::AddressPlan;
 use super::{Prober, question};
 use crate::config::Role;
-use crate::model::{AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake, is_bogon};
+use crate::model::{
+    AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake, carried, is_bogon,
+};
 use crate::probe::http;
 use crate::vantage::Vantage;
 
@@ -34,6 +37,7 @@ enum Event {
     Own(usize, Vec<DnsExchange>),
     Reference(usize, Vec<DnsExchange>),
     Attempt(usize, Box<Attempt>),
+    Aside(Box<Attempt>),
     Answer(usize, Box<HttpExchange>, Vec<u8>, bool),
 }
 
@@ -50,26 +54,30 @@ pub(super) struct Seen {
 pub(super) struct Round<'a> {
     prober: &'a Prober,
     vantage: &'a Vantage,
+    extras: &'a Extras,
     origin: Instant,
     deadline: Instant,
     ipv6: bool,
     tasks: FuturesUnordered<BoxFuture<'a, Event>>,
     hops: Vec<Hop>,
+    aside: Aside,
     seen: Seen,
     /// The last answer came by an own address over authentic TLS.
     settled: bool,
 }
 
 impl<'a> Round<'a> {
-    pub(super) async fn new(prober: &'a Prober, vantage: &'a Vantage, origin: Instant) -> Self {
+    pub(super) async fn new(prober: &'a Prober, vantage: &'a Vantage, extras: &'a Extras, origin: Instant) -> Self {
         Self {
             prober,
             vantage,
+            extras,
             origin,
             deadline: origin + prober.timeouts.url_timeout,
             ipv6: prober.ipv6.available(vantage).await,
             tasks: FuturesUnordered::new(),
             hops: Vec::new(),
+            aside: Aside::default(),
             seen: Seen::default(),
             settled: false,
         }
@@ -189,7 +197,8 @@ impl<'a> Round<'a> {
             for at in 0..self.hops.len() {
                 self.dial(at, now);
             }
-            let only_others = self.settled && !self.hops.iter().any(Hop::own_busy);
+            let busy = self.aside.in_flight > 0 || self.hops.iter().any(Hop::own_busy);
+            let only_others = self.settled && !busy;
             let until = if only_others { patience.min(hard) } else { hard };
             if self.tasks.is_empty() || now >= until {
                 return;
@@ -221,17 +230,40 @@ impl<'a> Round<'a> {
                 Event::Attempt(at, Box::new(attempt::dial(prober, vantage, dial).await))
             }));
         }
+        self.dial_aside(at);
+    }
+
+    fn dial_aside(&mut self, at: usize) {
+        let Some(hop) = self.hops.get(at) else { return };
+        let usable = |ip: IpAddr| (ip.is_ipv4() || self.ipv6) && !is_forbidden(self.prober, self.extras, ip);
+        for address in self.aside.next(self.extras, hop, usable) {
+            let dial = Dial {
+                hop: hop.index,
+                address,
+                host: hop.host.clone(),
+                tls: aside::speaks_tls(hop, address.port()),
+                origin: self.origin,
+                deadline: self.deadline,
+            };
+            let (prober, vantage) = (self.prober, self.vantage);
+            self.tasks.push(Box::pin(async move {
+                let mut attempt = attempt::dial(prober, vantage, dial).await;
+                attempt.ready = None;
+                Event::Aside(Box::new(attempt))
+            }));
+        }
     }
 
     fn send(&mut self, at: usize, url: Url, ready: Ready) {
         let (index, origin, body_limit) = (at as u8, self.origin, self.prober.timeouts.body_limit);
+        let headers = &self.extras.headers;
         let (now, whole) = (Instant::now(), self.prober.timeouts.url_timeout);
         let usual = self.prober.timeouts.http_timeout;
         let limit = usual.min(self.deadline.saturating_duration_since(now));
         let deadline = now + limit;
         self.tasks.push(Box::pin(async move {
             let Ready { address, stream, notes, h2, clean, permit } = ready;
-            let get = http::Get { hop: index, url: &url, address, h2, origin, deadline, body_limit };
+            let get = http::Get { hop: index, url: &url, address, h2, headers, origin, deadline, body_limit };
             let (mut exchange, body) = http::exchange(stream, &notes, &get).await;
             exchange.failure = attempt::cut_short(exchange.failure, limit, usual.min(whole));
             drop(permit);
@@ -265,6 +297,11 @@ impl<'a> Round<'a> {
                 self.seen.tcp.push(tcp);
                 self.seen.tls.extend(tls);
             }
+            Event::Aside(attempt) => {
+                self.aside.in_flight = self.aside.in_flight.saturating_sub(1);
+                self.seen.tcp.push(attempt.tcp);
+                self.seen.tls.extend(attempt.tls);
+            }
             Event::Answer(at, exchange, body, authentic) => self.take_answer(at, *exchange, &body, authentic),
         }
     }
@@ -287,7 +324,7 @@ impl<'a> Round<'a> {
     fn learn(&mut self, at: usize, addresses: &[IpAddr], origin: AddressOrigin) {
         let Some(hop) = self.hops.get_mut(at) else { return };
         for &ip in addresses {
-            if is_bogon(ip, &self.prober.allow_private) {
+            if is_forbidden(self.prober, self.extras, ip) {
                 if origin == AddressOrigin::Own {
                     hop.plan.refuse_own(ip);
                 }
@@ -324,6 +361,12 @@ impl<'a> Round<'a> {
         self.seen.tls.sort_by_key(|tls| (tls.hop, tls.started));
         self.seen
     }
+}
+
+/// Whether `ip` must not be dialled.
+fn is_forbidden(prober: &Prober, extras: &Extras, ip: IpAddr) -> bool {
+    let never = |range: &ipnet::IpNet| range.contains(&ip) || range.contains(&carried(ip));
+    is_bogon(ip, &prober.allow_private) || extras.never.iter().any(never)
 }
 
 fn without_fragment(mut url: Url) -> Url {

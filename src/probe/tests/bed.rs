@@ -17,25 +17,25 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{
-    Config, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig,
-    StoreUrl, TlsConfig, VantageConfig, Via,
+    Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
+    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 use crate::model::{CountryCode, Measurement, Trigger};
 use crate::probe::{Prober, Target};
 use crate::vantage::Vantage;
 
-pub(super) const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
-pub(super) const NOW: (i32, i32) = (2020, 2090);
-pub(super) const PAST: (i32, i32) = (2020, 2021);
+pub(crate) const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+pub(crate) const NOW: (i32, i32) = (2020, 2090);
+pub(crate) const PAST: (i32, i32) = (2020, 2021);
 
 /// A certificate authority.
-pub(super) struct Ca {
+pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: tempfile::NamedTempFile,
+    pub(crate) pem: tempfile::NamedTempFile,
 }
 
 impl Ca {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -46,7 +46,7 @@ impl Ca {
     }
 
     /// A server's side of TLS with a certificate for `names`.
-    pub(super) fn acceptor(&self, names: &[&str], years: (i32, i32), alpn: &[&str]) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, names: &[&str], years: (i32, i32), alpn: &[&str]) -> TlsAcceptor {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
@@ -70,7 +70,7 @@ fn acceptor(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>, al
 }
 
 /// A TCP server at `ip`; `handle` gets each connection.
-pub(super) async fn serve<F, Fut>(ip: Ipv4Addr, handle: F) -> SocketAddr
+pub(crate) async fn serve<F, Fut>(ip: Ipv4Addr, handle: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -86,7 +86,7 @@ where
 }
 
 /// An HTTPS server that answers every request with the bytes that `answer` makes of its path.
-pub(super) async fn https<F>(ip: Ipv4Addr, acceptor: TlsAcceptor, answer: F) -> SocketAddr
+pub(crate) async fn https<F>(ip: Ipv4Addr, acceptor: TlsAcceptor, answer: F) -> SocketAddr
 where
     F: Fn(&str) -> Vec<u8> + Clone + Send + Sync + 'static,
 {
@@ -103,7 +103,7 @@ where
 }
 
 /// The same in clear text.
-pub(super) async fn http<F>(ip: Ipv4Addr, answer: F) -> SocketAddr
+pub(crate) async fn http<F>(ip: Ipv4Addr, answer: F) -> SocketAddr
 where
     F: Fn(&str) -> Vec<u8> + Clone + Send + Sync + 'static,
 {
@@ -118,7 +118,7 @@ where
 }
 
 /// Reads one request, its body too (a close with bytes unread would be a reset), and writes the answer.
-pub(super) async fn respond<S, F>(stream: &mut S, answer: &F)
+pub(crate) async fn respond<S, F>(stream: &mut S, answer: &F)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(&str) -> Vec<u8>,
@@ -132,14 +132,14 @@ where
 }
 
 /// The length of the body that a head announces.
-pub(super) fn content_length(head: &str) -> usize {
+pub(crate) fn content_length(head: &str) -> usize {
     let head = head.to_ascii_lowercase();
     let value = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
     value.map_or(0, |length| length.parse().unwrap())
 }
 
 /// A request's head.
-pub(super) async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> String {
+pub(crate) async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -151,7 +151,7 @@ pub(super) async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> String {
 }
 
 /// Closes with a reset instead of an end.
-pub(super) fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     let stream = stream.into_std().unwrap();
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
@@ -163,13 +163,13 @@ pub(super) async fn swallow(stream: &mut TcpStream) {
 }
 
 /// A whole answer with a Content-Length.
-pub(super) fn page(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn page(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 /// Names and their IPv4 addresses.
-pub(super) type Zone = HashMap<&'static str, Vec<Ipv4Addr>>;
+pub(crate) type Zone = HashMap<&'static str, Vec<Ipv4Addr>>;
 
 fn lookup(zone: &Zone, question: &Message) -> Message {
     let mut message = Message::response(question.metadata.id, OpCode::Query);
@@ -187,7 +187,7 @@ fn lookup(zone: &Zone, question: &Message) -> Message {
 }
 
 /// A name server over UDP.
-pub(super) async fn name_server(zone: Zone) -> ResolverSpec {
+pub(crate) async fn name_server(zone: Zone) -> ResolverSpec {
     let socket = UdpSocket::bind((HERE, 0)).await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
@@ -201,7 +201,7 @@ pub(super) async fn name_server(zone: Zone) -> ResolverSpec {
 }
 
 /// A name server over TLS: a reference.
-pub(super) async fn encrypted_name_server(ca: &Ca, zone: Zone) -> ResolverSpec {
+pub(crate) async fn encrypted_name_server(ca: &Ca, zone: Zone) -> ResolverSpec {
     let acceptor = ca.acceptor(&["dns.example"], NOW, &[]);
     let zone = Arc::new(zone);
     let address = serve(HERE, move |stream| {
@@ -223,7 +223,7 @@ pub(super) async fn encrypted_name_server(ca: &Ca, zone: Zone) -> ResolverSpec {
 }
 
 /// A configuration with short bounds that trusts `ca` and takes loopback for public.
-pub(super) fn config(ca: &Ca) -> Config {
+pub(crate) fn config(ca: &Ca) -> Config {
     Config {
         sites: Vec::new(),
         probe: ProbeConfig {
@@ -246,10 +246,11 @@ pub(super) fn config(ca: &Ca) -> Config {
         vantages: Vec::new(),
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::ZERO },
         canaries: Vec::new(),
+        helper: HelperServiceConfig::default(),
     }
 }
 
-pub(super) fn vantage(resolvers: &[ResolverSpec]) -> Vantage {
+pub(crate) fn vantage(resolvers: &[ResolverSpec]) -> Vantage {
     Vantage::new(&VantageConfig {
         id: "here".parse().unwrap(),
         role: Role::Probe,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::bed::{self, Ca, HERE, NOW, page};
 use crate::config::HelperConfig;
 use crate::model::Failure;
-use crate::probe::{HelperClient, HelperError, Roots};
+use crate::probe::{HelperClient, HelperError, Roots, TokenError};
 
 const ANSWER: &[u8] = br#"{"tcp_connect":{"203.0.113.1:443":{"status":true,"failure":null}},
     "tls_handshake":{"203.0.113.1:443":{"server_name":"site.example","status":true,"failure":null}},
@@ -57,7 +57,7 @@ async fn a_helper_is_asked_over_tls_with_its_token() {
     let question: serde_json::Value = serde_json::from_str(&heard[heard.find('{').unwrap()..]).unwrap();
     assert_eq!(question["http_request"], "https://site.example/");
     assert_eq!(question["tcp_connect"], serde_json::json!(["203.0.113.1:443"]));
-    assert_eq!(question["x_quic_enabled"], false);
+    assert_eq!(question["x_quic_enabled"], true);
     assert!(question["http_request_headers"]["User-Agent"][0].as_str().unwrap().starts_with("Mozilla/"));
     assert!(!format!("{client:?}").contains("s3cret"), "a token is never shown");
 }
@@ -69,6 +69,8 @@ async fn a_helper_that_fails_is_unusable_and_says_why() {
     let closed = bed::serve(HERE, |stream| async move { drop(stream) }).await;
     let junk = bed::http(HERE, |_| page("200 OK", "", b"<html>captive portal</html>")).await;
     let refusing = bed::http(HERE, |_| page("500 Oops", "", ANSWER)).await;
+    let strict = bed::http(HERE, |_| page("401 Unauthorized", "", b"")).await;
+    let mute = bed::http(HERE, |_| page("200 OK", "", br#"{"http_request":{},"dns":{}}"#)).await;
     let huge = bed::http(HERE, |_| page("200 OK", "", &vec![b' '; 2 << 20])).await;
     let moved = bed::http(HERE, |_| page("302 Found", "Location: http://127.0.0.1:1/\r\n", b"")).await;
     let false_one = bed::https(HERE, Ca::new("x").acceptor(&["127.0.0.1"], NOW, &[]), |_| Vec::new()).await;
@@ -76,6 +78,8 @@ async fn a_helper_that_fails_is_unusable_and_says_why() {
     for (address, expected) in [
         (format!("http://{junk}/"), vec![Failure::Unknown("json_parse_error".into())]),
         (format!("http://{refusing}/"), vec![Failure::HttpRequestFailed]),
+        (format!("http://{strict}/"), vec![Failure::Unknown("helper_status_401".into())]),
+        (format!("http://{mute}/"), vec![Failure::Unknown("empty_answer".into())]),
         (format!("http://{huge}/"), vec![Failure::HttpRequestFailed]),
         (format!("http://{moved}/"), vec![Failure::HttpRequestFailed]),
         (format!("http://{closed}/"), vec![Failure::HttpRequestFailed, Failure::ConnectionReset]),
@@ -96,5 +100,5 @@ async fn a_bad_token_file_is_named() {
     assert!(error.to_string().contains("no/such/token"), "{error}");
     let empty = tempfile::NamedTempFile::new().unwrap();
     let error = client(&ca, "https://helper.example/".into(), Some(empty.path())).await.unwrap_err();
-    assert!(matches!(error, HelperError::OddToken { .. }), "{error}");
+    assert!(matches!(error, HelperError::Token(TokenError::Odd { .. })), "{error}");
 }
