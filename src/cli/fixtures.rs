@@ -82,6 +82,8 @@ pub(crate) fn config() -> Config {
             tcp_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
             http_timeout: Duration::from_secs(10),
+            quic: true,
+            quic_timeout: Duration::from_secs(10),
             url_timeout: Duration::from_secs(30),
             body_limit: 524_288,
             max_addresses: 6,
@@ -277,8 +279,15 @@ fn control() -> ControlReport {
 }
 
 fn canaries(foreign: Option<Failure>, domestic: Option<Failure>) -> CanaryReport {
-    let result =
-        |url: &str, scope, failure| CanaryResult { url: url.parse().unwrap(), scope, failure, pace: None, quic: None };
+    let result = |url: &str, scope, failure| CanaryResult {
+        url: url.parse().unwrap(),
+        scope,
+        failure,
+        pace: None,
+        quic: None,
+        families: Vec::new(),
+        resolvers: Vec::new(),
+    };
     CanaryReport {
         at: at("2026-11-24T20:00:10Z"),
         results: vec![

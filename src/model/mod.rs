@@ -18,7 +18,7 @@ mod text;
 mod time;
 mod verdict;
 
-pub use address::is_bogon;
+pub use address::{AddressFamily, is_bogon};
 pub use control::{
     CanaryQuic, CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind,
     ControlQuic, ControlReport, Evidence,

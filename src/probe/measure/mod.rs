@@ -1,9 +1,11 @@
-//! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET (DESIGN 3).
+//! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET; beside them QUIC (DESIGN 3).
 
 mod attempt;
 mod family;
 mod gate;
+mod greeting;
 mod hop;
+mod http3;
 mod plan;
 mod question;
 mod round;
@@ -16,6 +18,7 @@ use url::Url;
 
 use self::family::Ipv6Check;
 use self::gate::Gates;
+use self::http3::Http3Memory;
 use self::round::Round;
 use super::dns::{Reference, ReferenceError};
 use super::roots::{Roots, RootsError};
@@ -53,6 +56,7 @@ pub struct Prober {
     reference: Option<Reference>,
     ipv6: Ipv6Check,
     gates: Gates,
+    http3: Http3Memory,
 }
 
 impl Prober {
@@ -77,6 +81,7 @@ impl Prober {
             reference,
             ipv6: Ipv6Check::default(),
             gates: Gates::default(),
+            http3: Http3Memory::default(),
         })
     }
 
@@ -90,7 +95,7 @@ impl Prober {
     pub async fn measure(&self, target: &Target, vantage: &Vantage, trigger: Trigger) -> Measurement {
         let started_at = Timestamp::now();
         let origin = Instant::now();
-        let seen = Round::new(self, vantage, origin).await.run(&target.url).await;
+        let seen = Round::new(self, vantage, trigger, origin).await.run(&target.url).await;
         Measurement {
             measurement_id: MeasurementId::new(),
             site: target.site.clone(),
@@ -103,7 +108,7 @@ impl Prober {
             tcp: seen.tcp,
             tls: seen.tls,
             http: seen.http,
-            quic: Vec::new(),
+            quic: seen.quic,
         }
     }
 }

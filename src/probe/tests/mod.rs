@@ -5,4 +5,5 @@ mod helper;
 mod hops;
 mod http;
 mod openssl;
+mod quic;
 mod tls;
