@@ -13,12 +13,15 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::station::Station;
-use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger};
+use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger, VantageId};
 use crate::probe::{HelperClient, Prober, Target, ask_canaries, control_report};
 
 /// How old a control's or canary's answer may be for a measurement that failed: fresh enough that an outage which began
 /// meanwhile is seen by both, old enough that a failure of all sites at once asks only once.
 pub(super) const FRESH: Duration = Duration::from_secs(15);
+
+/// How old the canaries' last word may be where only what the vantage can do at all is wanted; they are asked every minute.
+const LATEST: Duration = Duration::from_secs(5 * 60);
 
 /// Answers by key, each asked for once at a time: who comes while the question is under way waits for its answer.
 struct Shared<K, V> {
@@ -134,12 +137,20 @@ fn control_id(station: &Station) -> Option<ControlId> {
 
 /// The canaries of each vantage, asked once at a time.
 pub(super) struct CanaryDesk {
-    reports: Shared<crate::model::VantageId, CanaryReport>,
+    reports: Shared<VantageId, CanaryReport>,
+    /// What each vantage's said last, for who does not want to wait.
+    latest: Mutex<HashMap<VantageId, (Instant, CanaryReport)>>,
 }
 
 impl CanaryDesk {
     pub(super) fn new() -> Self {
-        Self { reports: Shared::new() }
+        Self { reports: Shared::new(), latest: Mutex::new(HashMap::new()) }
+    }
+
+    /// What the canaries of a vantage last said, if that is not long ago. Asks nobody.
+    pub(super) fn latest(&self, vantage: &VantageId) -> Option<CanaryReport> {
+        let latest = self.latest.lock();
+        latest.get(vantage).filter(|(at, _)| at.elapsed() <= LATEST).map(|(_, report)| report.clone())
     }
 
     /// What the canaries of `station` say. None when it has none.
@@ -148,7 +159,9 @@ impl CanaryDesk {
             return None;
         }
         let ask = || ask_canaries(prober, &station.vantage, &station.canaries);
-        Some(self.reports.get(station.vantage.id(), FRESH, ask).await)
+        let report = self.reports.get(station.vantage.id(), FRESH, ask).await;
+        self.latest.lock().insert(station.vantage.id().clone(), (Instant::now(), report.clone()));
+        Some(report)
     }
 }
 

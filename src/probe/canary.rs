@@ -110,9 +110,7 @@ fn resolvers(measurement: &Measurement) -> Vec<String> {
 
 /// Whether users get there: by the address that carried the exchange, or by another one that proved itself.
 fn is_own(measurement: &Measurement, exchange: &HttpExchange) -> bool {
-    let proven = |tls: &crate::model::TlsHandshake| {
-        tls.hop == exchange.hop && tls.origin == AddressOrigin::Own && tls.is_authentic()
-    };
+    let proven = |tls: &TlsHandshake| tls.hop == exchange.hop && tls.origin == AddressOrigin::Own && tls.is_authentic();
     exchange.origin == AddressOrigin::Own || measurement.tls.iter().any(proven)
 }
 

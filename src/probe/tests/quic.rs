@@ -1,5 +1,6 @@
 //! QUIC handshakes beside TLS: those that go well, each way in which they do not, and what makes us try.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +12,10 @@ use tokio::sync::mpsc;
 
 use super::bed::{self, Ca, HERE, NOW, PAST, Zone, page};
 use crate::config::{CanaryConfig, ResolverSpec, Role, VantageConfig, Via};
+use crate::judge::{Knowledge, judge};
 use crate::model::{
-    AddressFamily, CanaryQuic, CanaryScope, CountryCode, Failure, Measurement, QuicHandshake, QuicHint, Trigger,
+    AddressFamily, CanaryQuic, CanaryScope, CountryCode, Evidence, Failure, Measurement, Mechanism, PartialScope,
+    QuicHandshake, QuicHint, Status, Trigger,
 };
 use crate::probe::{Prober, Target, ask_canaries, control_report};
 use crate::vantage::Vantage;
@@ -294,6 +297,58 @@ async fn canaries_and_controls_tell_of_quic_families_and_resolvers() {
     let measurement = measure(&prober, &url, &here, Trigger::Control).await;
     let report = control_report("berlin".parse().unwrap(), &measurement, None);
     assert_eq!((report.quic.len(), &report.quic[0].failure), (1, &None));
+}
+
+/// A censor before a QUIC server: lets through only who comes from `friend`.
+async fn censored(server: u16, friend: Ipv4Addr) -> u16 {
+    let front = Arc::new(UdpSocket::bind((HERE, 0)).await.unwrap());
+    let port = front.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut ways: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+        let mut buffer = [0; 2048];
+        while let Ok((length, peer)) = front.recv_from(&mut buffer).await {
+            if peer.ip() != friend {
+                continue;
+            }
+            if !ways.contains_key(&peer) {
+                let way = Arc::new(UdpSocket::bind((HERE, 0)).await.unwrap());
+                way.connect((HERE, server)).await.unwrap();
+                ways.insert(peer, Arc::clone(&way));
+                let front = Arc::clone(&front);
+                tokio::spawn(async move {
+                    let mut buffer = [0; 2048];
+                    while let Ok(length) = way.recv(&mut buffer).await {
+                        let _ = front.send_to(&buffer[..length], peer).await;
+                    }
+                });
+            }
+            let _ = ways[&peer].send(&buffer[..length]).await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn quic_that_is_swallowed_only_here_is_told_as_blocked_in_part() {
+    let ca = Ca::new("lab");
+    let friend = Ipv4Addr::new(127, 0, 0, 3);
+    let (free, _ends) = quic_server(&ca, "127.0.0.1", NOW, "h3");
+    let url = site(&ca, censored(free, friend).await).await;
+    let canary =
+        CanaryConfig { url: site(&ca, free).await.parse().unwrap(), scope: CanaryScope::Foreign, country: None };
+    let config = bed::config(&ca);
+    let prober = Prober::new(&config).unwrap();
+    let (here, abroad) =
+        (bed::vantage(&[]), vantage(Via::Direct { interface: None, source: Some(friend.into()) }, &[]));
+    let measurement = measure(&prober, &url, &here, Trigger::Manual).await;
+    let control =
+        control_report("abroad".parse().unwrap(), &measure(&prober, &url, &abroad, Trigger::Control).await, None);
+    let canaries = ask_canaries(&prober, &here, &[canary]).await;
+    let evidence = Evidence::new(measurement, vec![control], Some(canaries));
+    let verdict = judge(&evidence, &Knowledge::new(config.network.allow_private), CountryCode::UNKNOWN);
+    assert_eq!(verdict.status, Status::Accessible);
+    let [partial] = verdict.partial.as_slice() else { panic!("{evidence:#?}") };
+    assert_eq!((partial.scope, partial.mechanism), (PartialScope::Quic, Mechanism::QuicTimeout));
 }
 
 #[tokio::test]
