@@ -73,5 +73,5 @@ pub fn needs_second_opinion(
 ) -> bool {
     let facts = facts::Facts::alone(measurement, latest, knowledge, country);
     let answer = facts.seen.authentic_own_answer().and_then(|exchange| exchange.status);
-    !answer.is_some_and(|status| status < 400) || partial::is_suspected(&facts)
+    answer.is_none_or(|status| status >= 400) || partial::is_suspected(&facts)
 }

@@ -168,6 +168,34 @@ fn whole() -> impl Strategy<Value = Story> {
     (seen(), prop::collection::vec(aside(), 0..10)).prop_map(|(story, asides)| beside(story, asides))
 }
 
+const OWN: &str = "185.15.0.77";
+
+/// A site that answers at an address of its own while something beside it fails; the vantage can do everything, unless
+/// told otherwise.
+fn reached() -> impl Strategy<Value = Story> {
+    let suspect = prop_oneof![
+        what().prop_map(|what| Step::At(SIX, what)),
+        what().prop_map(|what| Step::At(EDGE, what)),
+        failure().prop_map(Step::OtherFails),
+        address().prop_map(Step::Other),
+        (prop::option::of(silence()), 0u64..48).prop_map(|(failure, hours)| Step::Quic(OWN, failure, hours)),
+        step(),
+    ];
+    let witness = prop_oneof![
+        prop::sample::select(&[SIX, EDGE][..]).prop_map(Aside::Through),
+        Just(Aside::Serves(OTHER)),
+        Just(Aside::ControlQuic(None)),
+        aside(),
+    ];
+    (prop::collection::vec(suspect, 0..5), prop::collection::vec(witness, 0..6)).prop_map(|(steps, asides)| {
+        let steps = steps.into_iter().filter(|step| !matches!(step, Step::Then(_))).collect();
+        let mut story = told(URLS[0], steps);
+        story.evidence.measurement.http.clear();
+        let story = story.own(&[OWN]).at(OWN, At::Page(page(200))).control_works().online();
+        beside(story.over(BOTH).canary_quic(None), asides)
+    })
+}
+
 /// Moves every list of observations round and about, by one seed.
 pub(super) fn shuffled(evidence: &Evidence, seed: u64) -> Evidence {
     fn mix<T>(list: &mut [T], state: &mut u64) {
@@ -204,7 +232,7 @@ fn verdict(evidence: &Evidence) -> Verdict {
 
 proptest! {
     #[test]
-    fn order_does_not_matter(story in whole(), seed in any::<u64>()) {
+    fn order_does_not_matter(story in prop_oneof![whole(), reached()], seed in any::<u64>()) {
         let other = shuffled(&story.evidence, seed);
         prop_assert_eq!(verdict(&story.evidence), verdict(&other));
         let canaries = story.evidence.canaries.clone();
@@ -217,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn a_part_never_stands_for_the_whole(story in whole()) {
+    fn a_part_never_stands_for_the_whole(story in prop_oneof![whole(), reached()]) {
         let whole = verdict(&story.evidence);
         if !whole.partial.is_empty() {
             prop_assert!(matches!(whole.status, Status::Accessible | Status::Denied), "{:?}", whole);
@@ -236,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn what_no_canary_gets_over_is_no_ones_fault(story in whole()) {
+    fn what_no_canary_gets_over_is_no_ones_fault(story in prop_oneof![whole(), reached()]) {
         let mut masked = story.evidence.clone();
         for result in masked.canaries.iter_mut().flat_map(|report| &mut report.results) {
             result.families.retain(|family| *family == AddressFamily::Ipv4);

@@ -24,8 +24,8 @@ use crate::vantage::Vantage;
 
 /// The protocol asked for: HTTP/3 (RFC 9114).
 const ALPN: &[u8] = b"h3";
-/// How long the peer may take part in the farewell. It needs no answer, but the datagram has to leave.
-const FAREWELL: Duration = Duration::from_millis(25);
+/// How long the farewell may take to leave. It needs no answer.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// Makes the handshake from a fresh source port. Never fails: every failure is in the record. Dropping the future ends
 /// everything at once.
@@ -103,14 +103,14 @@ impl Attempt {
             Ok(Ok(connection)) => {
                 let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
                 let alpn = agreed.and_then(|data| data.protocol);
+                let farewell = socket.sent();
                 connection.close(VarInt::from_u32(0), b"");
-                drop(connection);
-                let _ = timeout(FAREWELL, endpoint.wait_idle()).await;
+                let _ = timeout(FAREWELL, farewell).await;
                 let alpn = alpn.map(|name| String::from_utf8_lossy(&name).into_owned());
                 (tls::fault_failure(&verifier.take()), alpn)
             }
         };
-        drop(guard);
+        drop((endpoint, guard));
         Outcome { failure, alpn, ended }
     }
 }

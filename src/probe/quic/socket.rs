@@ -14,6 +14,7 @@ use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::model::Failure;
 use crate::vantage::Vantage;
@@ -29,6 +30,7 @@ pub(super) struct Datagrams {
     /// The first thing that the network said.
     noted: Mutex<Option<Failure>>,
     news: Notify,
+    sent: Notify,
 }
 
 impl Datagrams {
@@ -36,7 +38,7 @@ impl Datagrams {
     pub(super) async fn open(vantage: &Vantage, peer: SocketAddr) -> Result<Self, Failure> {
         let socket = vantage.udp_socket(peer.is_ipv6())?;
         socket.connect(peer).await.map_err(|error| Failure::from_io(&error))?;
-        Ok(Self { socket, peer, noted: Mutex::default(), news: Notify::new() })
+        Ok(Self { socket, peer, noted: Mutex::default(), news: Notify::new(), sent: Notify::new() })
     }
 
     /// Waits for what the network says of the peer.
@@ -48,6 +50,11 @@ impl Datagrams {
             }
             news.await;
         }
+    }
+
+    /// Waits for the next datagram to leave.
+    pub(super) fn sent(&self) -> Notified<'_> {
+        self.sent.notified()
     }
 
     fn note(&self, error: &io::Error) {
@@ -63,7 +70,10 @@ impl AsyncUdpSocket for Datagrams {
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         match self.socket.try_send(transmit.contents) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.sent.notify_waiters();
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
             // A datagram that cannot leave is a lost one to the library.
             Err(error) => {

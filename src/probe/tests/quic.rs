@@ -1,6 +1,7 @@
 //! QUIC handshakes beside TLS: those that go well, each way in which they do not, and what makes us try.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +77,7 @@ async fn failure(ca: &Ca, port: u16) -> Option<Failure> {
     only(&measurement).failure.clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_that_offers_http3_is_greeted_and_left_at_once() {
     let ca = Ca::new("lab");
     let (port, mut ends) = quic_server(&ca, "127.0.0.1", NOW, "h3");
@@ -310,10 +311,10 @@ async fn censored(server: u16, friend: Ipv4Addr) -> u16 {
             if peer.ip() != friend {
                 continue;
             }
-            if !ways.contains_key(&peer) {
+            if let Entry::Vacant(vacant) = ways.entry(peer) {
                 let way = Arc::new(UdpSocket::bind((HERE, 0)).await.unwrap());
                 way.connect((HERE, server)).await.unwrap();
-                ways.insert(peer, Arc::clone(&way));
+                vacant.insert(Arc::clone(&way));
                 let front = Arc::clone(&front);
                 tokio::spawn(async move {
                     let mut buffer = [0; 2048];
