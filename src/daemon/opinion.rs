@@ -170,6 +170,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::config::CanaryConfig;
+    use crate::vantage::Vantage;
 
     #[tokio::test]
     async fn askers_at_once_share_one_answer_and_later_ones_get_a_new_one() {
@@ -204,5 +206,21 @@ mod tests {
         assert_eq!((a, b, c), (0, 0, 0));
         assert!(begun.elapsed() < FRESH * 3, "{:?}", begun.elapsed());
         assert_eq!(shared.get(&1, FRESH, ask).await, 1, "but it is old for who comes later");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_canaries_last_word_is_kept_for_a_while() {
+        let config = crate::cli::fixtures::config();
+        let here =
+            CanaryConfig { url: "http://127.0.0.1:9/".parse().unwrap(), scope: CanaryScope::Foreign, country: None };
+        let vantage = Arc::new(Vantage::new(&config.vantages[0]));
+        let station = Station { vantage: Arc::clone(&vantage), canaries: vec![here] };
+        let (desk, prober) = (CanaryDesk::new(), Prober::new(&config).unwrap());
+        assert_eq!(desk.latest(vantage.id()), None);
+        let said = desk.ask(&prober, &station).await;
+        assert_eq!(said.as_ref().unwrap().tally(CanaryScope::Foreign), (0, 1), "loopback is never dialled");
+        assert_eq!(desk.latest(vantage.id()), said);
+        tokio::time::advance(LATEST + Duration::from_secs(1)).await;
+        assert_eq!(desk.latest(vantage.id()), None);
     }
 }

@@ -33,7 +33,7 @@ macro_rules! failures {
 }
 
 failures! {
-    /// The peer answered the SYN with a reset.
+    /// The peer answered the SYN with a reset; over UDP, an ICMP message says that nobody is at the port.
     ConnectionRefused => "connection_refused",
     /// An established connection was reset.
     ConnectionReset => "connection_reset",

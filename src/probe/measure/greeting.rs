@@ -36,7 +36,7 @@ pub(super) async fn greet(prober: &Prober, vantage: &Vantage, greeting: Greeting
     let (usual, whole) = (prober.timeouts.quic_timeout, prober.timeouts.url_timeout);
     let waiting = Instant::now();
     let patience = greeting.deadline.min(waiting + usual);
-    let permit = timeout_at(patience.into(), prober.gates.enter(greeting.address)).await.ok().flatten();
+    let permit = timeout_at(patience.into(), prober.quic_gates.enter(greeting.address)).await.ok().flatten();
     let started = Instant::now();
     if permit.is_none() {
         // We held back of our own accord: that is no silence of the peer.

@@ -56,6 +56,8 @@ pub struct Prober {
     reference: Option<Reference>,
     ipv6: Ipv6Check,
     gates: Gates,
+    /// For QUIC, which would else keep TCP waiting at an address while it meets silence there.
+    quic_gates: Gates,
     http3: Http3Memory,
 }
 
@@ -81,6 +83,7 @@ impl Prober {
             reference,
             ipv6: Ipv6Check::default(),
             gates: Gates::default(),
+            quic_gates: Gates::default(),
             http3: Http3Memory::default(),
         })
     }

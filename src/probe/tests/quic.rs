@@ -300,6 +300,29 @@ async fn canaries_and_controls_tell_of_quic_families_and_resolvers() {
     assert_eq!((report.quic.len(), &report.quic[0].failure), (1, &None));
 }
 
+#[tokio::test]
+async fn a_canary_over_ipv6_shows_that_ipv6_works() {
+    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        eprintln!("SKIPPED: this machine has no IPv6 loopback");
+        return;
+    };
+    let ca = Ca::new("lab");
+    let acceptor = ca.acceptor(&["::1"], NOW, &[]);
+    let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut tls = acceptor.accept(stream).await.unwrap();
+            bed::respond(&mut tls, &|_: &str| page("200 OK", "", b"six")).await;
+        }
+    });
+    let mut config = bed::config(&ca);
+    config.network.allow_private.push("::1/128".parse().unwrap());
+    let here = vantage(Via::Direct { interface: None, source: None }, &[]);
+    let canary = CanaryConfig { url, scope: CanaryScope::Foreign, country: None };
+    let report = ask_canaries(&Prober::new(&config).unwrap(), &here, &[canary]).await;
+    assert_eq!(report.results[0].families, [AddressFamily::Ipv6], "{report:?}");
+}
+
 /// A censor before a QUIC server: lets through only who comes from `friend`.
 async fn censored(server: u16, friend: Ipv4Addr) -> u16 {
     let front = Arc::new(UdpSocket::bind((HERE, 0)).await.unwrap());
