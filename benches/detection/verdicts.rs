@@ -130,6 +130,8 @@ fn evidence(sighting: &Sighting) -> Evidence {
         failure: (n >= sighting.canaries).then_some(Failure::GenericTimeout),
         pace: None,
         quic: None,
+        families: Vec::new(),
+        resolvers: Vec::new(),
     });
     Evidence::new(measurement, vec![control], Some(CanaryReport { at, results: results.collect() }))
 }

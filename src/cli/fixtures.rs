@@ -82,6 +82,8 @@ pub(crate) fn config() -> Config {
             tcp_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
             http_timeout: Duration::from_secs(10),
+            quic: true,
+            quic_timeout: Duration::from_secs(10),
             url_timeout: Duration::from_secs(30),
             body_limit: 524_288,
             max_addresses: 6,
@@ -278,8 +280,15 @@ fn control() -> ControlReport {
 }
 
 fn canaries(foreign: Option<Failure>, domestic: Option<Failure>) -> CanaryReport {
-    let result =
-        |url: &str, scope, failure| CanaryResult { url: url.parse().unwrap(), scope, failure, pace: None, quic: None };
+    let result = |url: &str, scope, failure| CanaryResult {
+        url: url.parse().unwrap(),
+        scope,
+        failure,
+        pace: None,
+        quic: None,
+        families: Vec::new(),
+        resolvers: Vec::new(),
+    };
     CanaryReport {
         at: at("2026-11-24T20:00:10Z"),
         results: vec![
@@ -316,6 +325,35 @@ pub(crate) fn accessible() -> (Evidence, Verdict) {
     };
     let why = ["The certificate is valid for fergana.media, so the answer comes from the site itself."];
     (Evidence::new(measurement, Vec::new(), None), verdict(Status::Accessible, None, 0.999, "tls.authentic", &why))
+}
+
+pub(crate) fn quic_swallowed() -> (Evidence, Verdict) {
+    let (evidence, verdict) = accessible();
+    let quic = QuicHandshake {
+        hop: 0,
+        address: address(),
+        server_name: "fergana.media".to_owned(),
+        started: us(50),
+        elapsed: us(10_000),
+        failure: Some(Failure::GenericTimeout),
+        origin: AddressOrigin::Own,
+        hint: Some(QuicHint::AltSvc),
+        alpn: None,
+        last_good: Some(at("2026-11-24T14:00:00Z")),
+    };
+    let greeted = ControlReport { quic: vec![ControlQuic { address: address(), failure: None }], ..control() };
+    let mut canaries = canaries(None, None);
+    canaries.results[0].families = vec![AddressFamily::Ipv4, AddressFamily::Ipv6];
+    canaries.results[0].quic = Some(CanaryQuic { failure: None });
+    let partial = Partial {
+        scope: PartialScope::Quic,
+        mechanism: Mechanism::QuicTimeout,
+        rule: RuleId::of("partial.quic"),
+        confidence: 0.8,
+        reason: "Over QUIC nothing came back, while TLS works there and a control is greeted over QUIC.".to_owned(),
+    };
+    let measurement = Measurement { quic: vec![quic], ..evidence.measurement };
+    (Evidence::new(measurement, vec![greeted], Some(canaries)), Verdict { partial: vec![partial], ..verdict })
 }
 
 pub(crate) fn clienthello_swallowed() -> (Evidence, Verdict) {

@@ -52,6 +52,10 @@ pub struct ProbeConfig {
     pub tls_timeout: Duration,
     /// One HTTP exchange (default 10 s).
     pub http_timeout: Duration,
+    /// Whether sites that speak HTTP/3 are greeted over QUIC too (default true).
+    pub quic: bool,
+    /// One QUIC handshake (default 10 s, or `url_timeout` if that is shorter).
+    pub quic_timeout: Duration,
     /// One URL, all of it (default 30 s).
     pub url_timeout: Duration,
     /// Bytes of a body that are read, after decoding (default 512 KiB).

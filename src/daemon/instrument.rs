@@ -9,8 +9,8 @@ use crate::config::{Config, Role};
 use crate::detect::{Detector, Params};
 use crate::judge::{self, Knowledge};
 use crate::model::{
-    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Status,
-    Trigger, VantageId, Verdict,
+    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, Partial, PartialScope, SeriesKey, Site,
+    SpanSource, Status, Trigger, VantageId, Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -130,7 +130,11 @@ impl Instrument {
         let station = self.stations.get(&key.vantage)?;
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
-        let wanted = trigger == Trigger::Manual || judge::needs_second_opinion(&measurement);
+        let country = self.country(key, station);
+        let wanted = trigger == Trigger::Manual || {
+            let latest = self.canaries.latest(&key.vantage);
+            judge::needs_second_opinion(&measurement, latest.as_ref(), &self.knowledge, country)
+        };
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();
             tokio::join!(self.controls.ask(&target, &measurement, failed), self.canaries.ask(&self.prober, station),)
@@ -139,11 +143,11 @@ impl Instrument {
         };
         let mut evidence = Evidence::new(measurement, controls, canaries);
         evidence.baseline = standing.baseline;
-        let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
-        if verdict.status == Status::Blocked && controls_are_old(&evidence) {
+        let mut verdict = judge::judge(&evidence, &self.knowledge, country);
+        if rests_on_controls(&verdict) && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.
             evidence.controls = self.controls.ask(&target, &evidence.measurement, true).await;
-            verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+            verdict = judge::judge(&evidence, &self.knowledge, country);
         }
         Some((evidence, verdict))
     }
@@ -168,6 +172,12 @@ impl Instrument {
             known => known,
         }
     }
+}
+
+/// Whether a verdict says that someone interferes because a control sees otherwise.
+fn rests_on_controls(verdict: &Verdict) -> bool {
+    let by_control = |partial: &Partial| partial.scope != PartialScope::Resolver;
+    verdict.status == Status::Blocked || verdict.partial.iter().any(by_control)
 }
 
 /// Whether a control measured too long before the measurement for what differs to be laid at the path's door.

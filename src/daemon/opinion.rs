@@ -13,12 +13,15 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::station::Station;
-use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger};
+use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger, VantageId};
 use crate::probe::{Extras, HelperClient, Prober, Target, ask_canaries, control_report};
 
 /// How old a control's or canary's answer may be for a measurement that failed: fresh enough that an outage which began
 /// meanwhile is seen by both, old enough that a failure of all sites at once asks only once.
 pub(super) const FRESH: Duration = Duration::from_secs(15);
+
+/// How old the canaries' last word may be where only what the vantage can do at all is wanted; they are asked every minute.
+const LATEST: Duration = Duration::from_secs(5 * 60);
 
 /// Answers by key, each asked for once at a time: who comes while the question is under way waits for its answer.
 struct Shared<K, V> {
@@ -183,12 +186,20 @@ fn control_id(station: &Station) -> Option<ControlId> {
 
 /// The canaries of each vantage, asked once at a time.
 pub(super) struct CanaryDesk {
-    reports: Shared<crate::model::VantageId, CanaryReport>,
+    reports: Shared<VantageId, CanaryReport>,
+    /// What each vantage's said last, for who does not want to wait.
+    latest: Mutex<HashMap<VantageId, (Instant, CanaryReport)>>,
 }
 
 impl CanaryDesk {
     pub(super) fn new() -> Self {
-        Self { reports: Shared::new() }
+        Self { reports: Shared::new(), latest: Mutex::new(HashMap::new()) }
+    }
+
+    /// What the canaries of a vantage last said, if that is not long ago. Asks nobody.
+    pub(super) fn latest(&self, vantage: &VantageId) -> Option<CanaryReport> {
+        let latest = self.latest.lock();
+        latest.get(vantage).filter(|(at, _)| at.elapsed() <= LATEST).map(|(_, report)| report.clone())
     }
 
     /// What the canaries of `station` say. None when it has none.
@@ -197,7 +208,9 @@ impl CanaryDesk {
             return None;
         }
         let ask = || ask_canaries(prober, &station.vantage, &station.canaries);
-        Some(self.reports.get(station.vantage.id(), FRESH, |_| true, ask).await)
+        let report = self.reports.get(station.vantage.id(), FRESH, |_| true, ask).await;
+        self.latest.lock().insert(station.vantage.id().clone(), (Instant::now(), report.clone()));
+        Some(report)
     }
 }
 
@@ -206,7 +219,9 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::config::CanaryConfig;
     use crate::probe::tests::bed;
+    use crate::vantage::Vantage;
 
     fn any<V>(_: &V) -> bool {
         true
@@ -297,5 +312,21 @@ mod tests {
         assert_eq!(wanted.add(&url, &[endpoint(1)]).len(), MOST_ENDPOINTS);
         tokio::time::advance(WANTED_FOR).await;
         assert_eq!(wanted.add(&url, &[endpoint(2)]), [endpoint(2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_canaries_last_word_is_kept_for_a_while() {
+        let config = crate::cli::fixtures::config();
+        let here =
+            CanaryConfig { url: "http://127.0.0.1:9/".parse().unwrap(), scope: CanaryScope::Foreign, country: None };
+        let vantage = Arc::new(Vantage::new(&config.vantages[0]));
+        let station = Station { vantage: Arc::clone(&vantage), canaries: vec![here] };
+        let (desk, prober) = (CanaryDesk::new(), Prober::new(&config).unwrap());
+        assert_eq!(desk.latest(vantage.id()), None);
+        let said = desk.ask(&prober, &station).await;
+        assert_eq!(said.as_ref().unwrap().tally(CanaryScope::Foreign), (0, 1), "loopback is never dialled");
+        assert_eq!(desk.latest(vantage.id()), said);
+        tokio::time::advance(LATEST + Duration::from_secs(1)).await;
+        assert_eq!(desk.latest(vantage.id()), None);
     }
 }

@@ -51,6 +51,8 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
             tcp_timeout: Duration::from_secs(1),
             tls_timeout: Duration::from_millis(1200),
             http_timeout: Duration::from_secs(1),
+            quic: false,
+            quic_timeout: Duration::from_secs(1),
             url_timeout: Duration::from_secs(4),
             body_limit: 64 * 1024,
             max_addresses: 4,

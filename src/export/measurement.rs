@@ -10,7 +10,7 @@ use super::json::to_json_line;
 use super::scrub::Scrub;
 use crate::model::{
     CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
-    Mechanism, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
+    Mechanism, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -28,6 +28,7 @@ struct Judged<'a> {
     rules: &'a [RuleId],
     reasons: Vec<std::borrow::Cow<'a, str>>,
     control: Option<&'a ControlSummary>,
+    partial: Vec<Partial>,
     dns: Vec<DnsExchange>,
     tcp: &'a [TcpConnect],
     tls: &'a [TlsHandshake],
@@ -43,7 +44,7 @@ struct JudgedWithContext<'a> {
     trigger: crate::model::Trigger,
     ruleset: u32,
     controls: &'a [ControlReport],
-    canaries: Option<&'a CanaryReport>,
+    canaries: Option<CanaryReport>,
 }
 
 impl<'a> Judged<'a> {
@@ -63,6 +64,7 @@ impl<'a> Judged<'a> {
             rules: &verdict.rules,
             reasons: verdict.reasons.iter().map(|reason| scrub.text(reason)).collect(),
             control: verdict.control.as_ref(),
+            partial: verdict.partial.iter().map(|partial| scrub.partial(partial)).collect(),
             dns: measurement.dns.iter().map(Scrub::dns).collect(),
             tcp: &measurement.tcp,
             tls: &measurement.tls,
@@ -90,7 +92,7 @@ pub fn measurement_with_context_json(evidence: &Evidence, verdict: &Verdict, out
         trigger: evidence.measurement.trigger,
         ruleset: verdict.ruleset,
         controls: &evidence.controls,
-        canaries: evidence.canaries.as_ref(),
+        canaries: evidence.canaries.as_ref().map(Scrub::canaries),
     };
     to_json_line(&whole, out)
 }
@@ -132,6 +134,7 @@ mod tests {
             "rules",
             "reasons",
             "control",
+            "partial",
             "dns",
             "tcp",
             "tls",
@@ -161,6 +164,7 @@ mod tests {
         exchange.answers[1].source = Some("9.9.9.9:53".parse().unwrap());
         exchange.answers[1].addresses = vec!["10.10.34.35".parse().unwrap()];
         evidence.measurement.dns = vec![exchange];
+        evidence.canaries.as_mut().unwrap().results[0].resolvers = vec!["udp://192.168.77.1:53".into()];
         for write in [measurement_json, measurement_with_context_json] {
             let mut out = Vec::new();
             write(&evidence, &verdict, &mut out).unwrap();

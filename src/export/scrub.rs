@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::model::{Body, DnsExchange, Evidence, HttpExchange, is_private, shown_resolver};
+use crate::model::{Body, CanaryReport, DnsExchange, Evidence, HttpExchange, Partial, is_private, shown_resolver};
 
 /// What stands in the place of an address; it can be part of a URL.
 const STAND_IN: &str = "hidden-address";
@@ -55,6 +55,7 @@ impl Scrub {
         for control in &evidence.controls {
             known.extend(control.dns.iter().flat_map(|dns| dns.addresses.iter().copied()));
             known.extend(control.endpoints.iter().map(|endpoint| endpoint.address.ip()));
+            known.extend(control.quic.iter().map(|quic| quic.address.ip()));
         }
         Self { known }
     }
@@ -76,6 +77,20 @@ impl Scrub {
             answer.source = answer.source.filter(|source| !is_private(source.ip()));
         }
         shown
+    }
+
+    /// The same labels beside the canaries.
+    pub(super) fn canaries(report: &CanaryReport) -> CanaryReport {
+        let mut shown = report.clone();
+        for resolver in shown.results.iter_mut().flat_map(|result| &mut result.resolvers) {
+            *resolver = shown_resolver(resolver).into_owned();
+        }
+        shown
+    }
+
+    /// An entry of partial blocking without unknown addresses.
+    pub(super) fn partial(&self, partial: &Partial) -> Partial {
+        Partial { reason: self.text(&partial.reason).into_owned(), ..partial.clone() }
     }
 
     /// An exchange without what it tells of the visitor.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{CanaryReport, CanaryScope, ControlHttp, ControlReport, ControlSummary, Failure, Layer, Status};
+use crate::model::{
+    AddressFamily, CanaryReport, CanaryResult, CanaryScope, ControlEndpoint, ControlHttp, ControlReport,
+    ControlSummary, Failure, Layer, Status,
+};
 
 /// What the usable controls agree on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +22,10 @@ pub(super) enum Consensus {
     /// It answered none.
     Fails,
 }
+
+/// No control tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotTried;
 
 /// Factor on a verdict when controls disagree.
 const DISAGREEMENT: f64 = 0.7;
@@ -87,6 +94,31 @@ impl<'e> Controls<'e> {
         tried.peek().is_some() && tried.all(|failed| failed)
     }
 
+    /// A usable control that gets through at this address, and how far that may be relied on: less when another fails
+    /// there. None when none does.
+    pub(super) fn gets_through(&self, address: SocketAddr, tls: bool) -> Option<(&'e ControlReport, f64)> {
+        let tried = || {
+            let ends = self.usable().flat_map(|report| report.endpoints.iter().map(move |endpoint| (report, endpoint)));
+            ends.filter(|(_, endpoint)| endpoint.address == address)
+        };
+        let well = |endpoint: &ControlEndpoint| {
+            endpoint.tcp_failure.is_none() && (!tls || endpoint.tls_tried && endpoint.tls_failure.is_none())
+        };
+        let (report, _) = tried().find(|(_, endpoint)| well(endpoint))?;
+        Some((report, if tried().all(|(_, endpoint)| well(endpoint)) { 1.0 } else { DISAGREEMENT }))
+    }
+
+    /// As [`Self::gets_through`], for QUIC at any address of the site. `Err` when no control tried.
+    pub(super) fn greets_over_quic(&self) -> Result<Option<(&'e ControlReport, f64)>, NotTried> {
+        let greeted = |report: &ControlReport| report.quic.iter().any(|quic| quic.failure.is_none());
+        let tried = || self.usable().filter(|report| !report.quic.is_empty());
+        if tried().next().is_none() {
+            return Err(NotTried);
+        }
+        let trust = if tried().all(greeted) { 1.0 } else { DISAGREEMENT };
+        Ok(tried().find(|report| greeted(report)).map(|report| (report, trust)))
+    }
+
     /// A usable control was shown a certificate that proves nothing, too.
     pub(super) fn sees_bad_certificate(&self) -> bool {
         let bad = |failure: &Option<Failure>| {
@@ -121,28 +153,57 @@ impl<'e> Controls<'e> {
     }
 }
 
-/// The canaries' tally: (answered, asked) in each scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Canaries {
+/// What the canaries tell of the vantage: (answered, asked) in each scope, and what its own ways can do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Canaries<'e> {
     /// Beyond the border.
     pub foreign: (usize, usize),
     /// Within the country.
     pub domestic: (usize, usize),
     /// How many were shown a certificate that is out of date.
     pub out_of_date: usize,
+    /// Address families over which a foreign one was reached.
+    families: BTreeSet<AddressFamily>,
+    /// A foreign one was greeted well over QUIC.
+    quic: bool,
+    /// The vantage's own resolvers that gave an address for a foreign one that answered.
+    resolvers: BTreeSet<&'e str>,
 }
 
-impl Canaries {
-    pub(super) fn new(report: Option<&CanaryReport>) -> Self {
-        report.map_or_else(Self::default, |report| Self {
+impl<'e> Canaries<'e> {
+    pub(super) fn new(report: Option<&'e CanaryReport>) -> Self {
+        let Some(report) = report else { return Self::default() };
+        let out_of_date = |result: &&CanaryResult| result.failure == Some(Failure::SslInvalidCertificate);
+        let foreign = || report.results.iter().filter(|result| result.scope == CanaryScope::Foreign);
+        let reached = || foreign().filter(|result| result.failure.is_none());
+        Self {
             foreign: report.tally(CanaryScope::Foreign),
             domestic: report.tally(CanaryScope::Domestic),
-            out_of_date: report
-                .results
-                .iter()
-                .filter(|result| result.failure == Some(Failure::SslInvalidCertificate))
-                .count(),
-        })
+            out_of_date: report.results.iter().filter(out_of_date).count(),
+            families: foreign().flat_map(|result| result.families.iter().copied()).collect(),
+            quic: foreign().any(|result| result.quic.as_ref().is_some_and(|quic| quic.failure.is_none())),
+            resolvers: reached().flat_map(|result| result.resolvers.iter().map(String::as_str)).collect(),
+        }
+    }
+
+    /// Whether this vantage has a way out for the address's family, so that a failure there may be laid at another's door.
+    /// As long as no canary tells, IPv4 is taken to work and IPv6 is not.
+    pub(super) fn carries(&self, address: IpAddr) -> bool {
+        match AddressFamily::of(address) {
+            family if self.families.contains(&family) => true,
+            AddressFamily::Ipv4 => self.families.is_empty(),
+            AddressFamily::Ipv6 => false,
+        }
+    }
+
+    /// Whether QUIC gets out of this vantage at all.
+    pub(super) const fn quic_works(&self) -> bool {
+        self.quic
+    }
+
+    /// Whether the own resolver serves other names.
+    pub(super) fn served_by(&self, resolver: &str) -> bool {
+        self.resolvers.contains(resolver)
     }
 
     /// The vantage reaches the world: at least one foreign canary answered.

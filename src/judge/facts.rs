@@ -8,7 +8,7 @@ use super::failing::Failing;
 use super::knowledge::{Knowledge, Sinkhole};
 use super::resolution::Lookup;
 use super::seen::{Hop, Path, Seen};
-use crate::model::{AddressOrigin, CountryCode, Evidence, Failure, Measurement};
+use crate::model::{AddressOrigin, CanaryReport, CountryCode, Evidence, Failure, Measurement};
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(super) struct Facts<'e> {
     /// What the controls saw.
     pub controls: Controls<'e>,
     /// What the canaries said.
-    pub canaries: Canaries,
+    pub canaries: Canaries<'e>,
     /// What the judge knows beside the evidence.
     pub knowledge: &'e Knowledge,
     /// Where the vantage is, or the site is watched for.
@@ -46,17 +46,24 @@ pub(super) enum OwnAnswer<'f, 'e> {
 
 impl<'e> Facts<'e> {
     pub(super) fn new(evidence: &'e Evidence, knowledge: &'e Knowledge, country: CountryCode) -> Self {
-        let seen = Seen::new(&evidence.measurement, knowledge);
-        let failing = seen.stuck().and_then(Failing::at);
+        let canaries = evidence.canaries.as_ref();
         Self {
-            measurement: &evidence.measurement,
-            seen,
-            failing,
             controls: Controls::new(&evidence.controls),
-            canaries: Canaries::new(evidence.canaries.as_ref()),
-            knowledge,
-            country,
+            ..Self::alone(&evidence.measurement, canaries, knowledge, country)
         }
+    }
+
+    /// The facts before any control is asked.
+    pub(super) fn alone(
+        measurement: &'e Measurement,
+        canaries: Option<&'e CanaryReport>,
+        knowledge: &'e Knowledge,
+        country: CountryCode,
+    ) -> Self {
+        let seen = Seen::new(measurement, knowledge);
+        let canaries = Canaries::new(canaries);
+        let failing = seen.stuck().and_then(|hop| Failing::at(hop, &canaries));
+        Self { measurement, seen, failing, controls: Controls::new(&[]), canaries, knowledge, country }
     }
 
     /// The public addresses that the reference gives for the hop's name: encrypted resolvers, controls (for the URL's

@@ -1,5 +1,6 @@
 //! Where and how it fails: the deepest layer that an ordinary user of this network gets to.
 
+use super::context::Canaries;
 use super::seen::{Hop, Path};
 use crate::model::{CertificateFault, Elapsed, Failure, HttpExchange, Layer, Mechanism};
 
@@ -22,15 +23,15 @@ pub(super) struct Failing<'e> {
 
 impl<'e> Failing<'e> {
     /// The failure at `hop` on the addresses that users get. None when nothing there speaks: no record, only failures
-    /// that are masked (IPv6 without a way out, this machine's own), or steps that were never made.
-    pub(super) fn at(hop: &Hop<'e>) -> Option<Self> {
+    /// that are masked (a family without a way out, this machine's own), or steps that were never made.
+    pub(super) fn at(hop: &Hop<'e>, canaries: &Canaries<'_>) -> Option<Self> {
         let own: Vec<&Path<'e>> = hop.paths.iter().filter(|path| path.own && !path.bogon).collect();
         if own.is_empty() {
             return Self::in_dns(hop);
         }
         // Not the first but the deepest: one dead address hides nothing of what the others show.
         own.into_iter()
-            .filter_map(|path| Self::on(hop, path))
+            .filter_map(|path| Self::on(hop, path, canaries))
             .max_by(|a, b| depth(a).cmp(&depth(b)).then_with(|| address(b).cmp(&address(a))))
     }
 
@@ -46,7 +47,14 @@ impl<'e> Failing<'e> {
         })
     }
 
-    fn on(hop: &Hop<'e>, path: &Path<'e>) -> Option<Self> {
+    /// The failure at one address, if it is one that may be laid at the door of the site or the path to it: not while the
+    /// canaries show no way out for its family, unless someone answered there all the same.
+    pub(super) fn on(hop: &Hop<'e>, path: &Path<'e>, canaries: &Canaries<'_>) -> Option<Self> {
+        let answered =
+            path.tls.is_some_and(|tls| !tls.chain.is_empty()) || path.http.is_some_and(|http| http.status.is_some());
+        if !answered && !canaries.carries(path.address.ip()) {
+            return None;
+        }
         let failing = |layer, mechanism, failure: &Failure, elapsed| Self {
             hop: hop.index,
             layer,
@@ -56,9 +64,7 @@ impl<'e> Failing<'e> {
             path: Some(path.clone()),
         };
         if let Some((tcp, failure)) = path.tcp.and_then(|tcp| tcp.failure.as_ref().map(|failure| (tcp, failure))) {
-            // Whether this vantage has IPv6 at all is not known, so a connection that fails over it bears nothing.
-            let masked = path.address.is_ipv6() || is_local(failure);
-            return (!masked).then(|| failing(Layer::Tcp, tcp_mechanism(failure), failure, tcp.elapsed));
+            return (!is_local(failure)).then(|| failing(Layer::Tcp, tcp_mechanism(failure), failure, tcp.elapsed));
         }
         if let Some(http) = path.http.filter(|_| path.authentic || !hop.https) {
             let failure = http.failure.as_ref().filter(|failure| !is_local(failure))?;
@@ -69,11 +75,6 @@ impl<'e> Failing<'e> {
         // A chain with faults, or with a CA that must never be trusted, is no success, whatever the record says.
         let failure = tls.failure.clone().unwrap_or(Failure::SslUnknownAuthority);
         (!is_local(&failure)).then(|| failing(Layer::Tls, tls_mechanism(&failure), &failure, tls.elapsed))
-    }
-
-    /// Whether the path itself failed with something that is not masked.
-    pub(super) fn on_path(hop: &Hop<'e>, path: &Path<'e>) -> bool {
-        Self::on(hop, path).is_some()
     }
 
     /// The chain's faults are about its dates and nothing else.
@@ -97,12 +98,13 @@ fn is_slow(http: &HttpExchange, failure: &Failure) -> bool {
     failure.is_timeout() && http.body.as_ref().is_some_and(|body| body.length >= much)
 }
 
-fn address<'a>(failing: &'a Failing<'_>) -> Option<&'a std::net::SocketAddr> {
+/// Where it failed, unless in name resolution.
+pub(super) fn address<'a>(failing: &'a Failing<'_>) -> Option<&'a std::net::SocketAddr> {
     failing.path.as_ref().map(|path| &path.address)
 }
 
 /// Deeper layers first; within a layer the failure that tells more.
-fn depth(failing: &Failing<'_>) -> (Layer, u8) {
+pub(super) fn depth(failing: &Failing<'_>) -> (Layer, u8) {
     let telling = match failing.mechanism {
         Some(Mechanism::TlsMitm) if failing.is_about_dates() => 0,
         Some(Mechanism::TlsMitm | Mechanism::HttpTruncated) => 5,

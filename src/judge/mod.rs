@@ -11,6 +11,7 @@ mod facts;
 mod failing;
 mod knowledge;
 mod page;
+mod partial;
 mod resolution;
 mod rule;
 mod rules;
@@ -25,12 +26,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
-
-use crate::model::{CountryCode, Evidence, Measurement, RuleId, Verdict};
+use crate::model::{CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
 
 pub use knowledge::{BlockPageMark, InterceptionCa, InterceptionName, Knowledge, Sinkhole};
 pub use page::rules_page;
+pub use partial::{PartialRule, partial_table};
 pub use rule::Rule;
 pub use say::quoted;
 pub use table::rule_table;
@@ -44,7 +44,7 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
     let facts = facts::Facts::new(evidence, knowledge, country);
     let (rule, finding) = table::decide(&facts);
     Verdict {
-        partial: Vec::new(),
+        partial: partial::found(&facts, rule.status),
         measurement_id: evidence.measurement.measurement_id,
         status: rule.status,
         mechanism: rule.mechanism,
@@ -61,9 +61,17 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
 /// Whether a measurement needs controls and canaries to be judged: anything but a plain answer (status below 400) over
 /// valid TLS, reached hop by hop through the vantage's own addresses. Clear-text answers always need a control to be
 /// compared with.
-pub fn needs_second_opinion(measurement: &Measurement) -> bool {
-    static BUILT_IN: LazyLock<Knowledge> = LazyLock::new(|| Knowledge::new(Vec::new()));
-    let seen = seen::Seen::new(measurement, &BUILT_IN);
-    let plain = seen.authentic_own_answer().and_then(|exchange| exchange.status).is_some_and(|status| status < 400);
-    !plain
+///
+/// A plain answer needs them as well when a part of the way fails beside it: an address, a family, a resolver, QUIC.
+/// `latest` is what the vantage's canaries last said. Where it does not show that IPv6, QUIC or that resolver works for
+/// others, nothing is asked: a vantage without IPv6 would else have every site asked for at every round.
+pub fn needs_second_opinion(
+    measurement: &Measurement,
+    latest: Option<&CanaryReport>,
+    knowledge: &Knowledge,
+    country: CountryCode,
+) -> bool {
+    let facts = facts::Facts::alone(measurement, latest, knowledge, country);
+    let answer = facts.seen.authentic_own_answer().and_then(|exchange| exchange.status);
+    answer.is_none_or(|status| status >= 400) || partial::is_suspected(&facts)
 }

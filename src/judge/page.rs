@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{RULESET, rule_table};
+use super::{RULESET, partial_table, rule_table};
 
 const HEAD: &str = "\
 # The rules of the judge
@@ -20,6 +20,18 @@ seldom the failure happens by chance. No opinion: 0.
 
 Weak, self-proving and differential are defined in the design: self-proving evidence needs no control; differential
 evidence needs a control that works and at least one foreign canary that answers.
+";
+
+const PARTIAL_HEAD: &str = "
+## Blocking of a part
+
+These are asked beside the table above, all of them, when the verdict is `accessible` or `denied` and a foreign canary
+answers. Each that speaks adds an entry to `partial`; the status stays what it is
+([decision 006](decisions/006-partial-blocking.md)). A family, a resolver or QUIC that fails for the canaries too is the
+vantage's own fault and gives no entry. Confidence is lessened (times 0.7) when controls disagree.
+
+| rule | scope | confidence | speaks when | source |
+|---|---|---|---|---|
 ";
 
 /// The page, in Markdown.
@@ -43,6 +55,14 @@ pub fn rules_page() -> String {
             rule.source
         );
     }
+    page.push_str(PARTIAL_HEAD);
+    for rule in partial_table() {
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} |",
+            rule.id, rule.scope, rule.confidence, rule.description, rule.source
+        );
+    }
     page
 }
 
@@ -64,5 +84,6 @@ mod tests {
     #[test]
     fn cells_do_not_break_the_table() {
         assert!(rule_table().iter().all(|rule| !rule.description.contains('|') && !rule.source.contains('|')));
+        assert!(partial_table().iter().all(|rule| !rule.description.contains('|') && !rule.source.contains('|')));
     }
 }

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::testing::*;
-use super::{Knowledge, judge, needs_second_opinion};
+use super::{Knowledge, judge};
 use crate::model::*;
 
-const ADDRESSES: &[&str] = &[SITE, EDGE, LIAR, "10.10.34.35", "2a02:6b8::1", "127.0.0.1"];
+const ADDRESSES: &[&str] = &[SITE, EDGE, LIAR, "10.10.34.35", SIX, "127.0.0.1"];
+const OTHER: &str = "udp://9.9.9.9:53";
 const URLS: &[&str] =
     &["https://fergana.media/", "http://fergana.media/", "https://www.fergana.media/x", "http://stop.example.kz/"];
 
@@ -61,6 +62,9 @@ enum Step {
     At(&'static str, At),
     Elsewhere(&'static str, At),
     Then(&'static str),
+    Quic(&'static str, Option<Failure>, u64),
+    Other(&'static str),
+    OtherFails(Failure),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -73,6 +77,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (address(), what()).prop_map(|(address, what)| Step::At(address, what)),
         2 => (address(), what()).prop_map(|(address, what)| Step::Elsewhere(address, what)),
         1 => prop::sample::select(URLS).prop_map(Step::Then),
+        1 => (address(), prop::option::of(silence()), 0u64..48).prop_map(|(a, f, h)| Step::Quic(a, f, h)),
+        1 => address().prop_map(Step::Other),
+        1 => failure().prop_map(Step::OtherFails),
     ]
 }
 
@@ -84,6 +91,13 @@ enum Aside {
     Online,
     NoWorld(Failure),
     Home,
+    /// What the latest canary and the latest control have to say of parts.
+    Families(bool, bool),
+    Serves(&'static str),
+    CanaryQuic(Option<Failure>),
+    Through(&'static str),
+    FailsAt(&'static str, Failure),
+    ControlQuic(Option<Failure>),
 }
 
 fn aside() -> impl Strategy<Value = Aside> {
@@ -94,7 +108,18 @@ fn aside() -> impl Strategy<Value = Aside> {
         Just(Aside::Online),
         failure().prop_map(Aside::NoWorld),
         Just(Aside::Home),
+        any::<(bool, bool)>().prop_map(|(four, six)| Aside::Families(four, six)),
+        prop::sample::select(&["system", OTHER][..]).prop_map(Aside::Serves),
+        prop::option::of(silence()).prop_map(Aside::CanaryQuic),
+        address().prop_map(Aside::Through),
+        (address(), failure()).prop_map(|(address, failure)| Aside::FailsAt(address, failure)),
+        prop::option::of(silence()).prop_map(Aside::ControlQuic),
     ]
+}
+
+/// Mostly silence, which is what QUIC meets.
+fn silence() -> impl Strategy<Value = Failure> {
+    prop_oneof![3 => Just(Failure::GenericTimeout), 1 => failure()]
 }
 
 fn told(url: &str, steps: Vec<Step>) -> Story {
@@ -107,17 +132,31 @@ fn told(url: &str, steps: Vec<Step>) -> Story {
         Step::At(address, what) => story.at(address, what),
         Step::Elsewhere(address, what) => story.elsewhere(address, what),
         Step::Then(url) => story.then(url),
+        Step::Quic(address, failure, hours) => story.quic(address, failure).last_good(hours),
+        Step::Other(address) => story.resolver_gives(OTHER, &[address]),
+        Step::OtherFails(failure) => story.resolver_fails(OTHER, failure),
     })
 }
 
 fn beside(story: Story, asides: Vec<Aside>) -> Story {
     asides.into_iter().fold(story, |story, aside| match aside {
+        Aside::Families(..) | Aside::Serves(_) | Aside::CanaryQuic(_) if story.evidence.canaries.is_none() => story,
+        Aside::Through(_) | Aside::FailsAt(..) | Aside::ControlQuic(_) if story.evidence.controls.is_empty() => story,
         Aside::Works(page) => story.control_sees(&page),
         Aside::Fails(failure) => story.control_fails(failure),
         Aside::Dead => story.control_dead(),
         Aside::Online => story.online(),
         Aside::NoWorld(failure) => story.no_world(failure),
         Aside::Home => story.home(),
+        Aside::Families(four, six) => {
+            let told = [(four, AddressFamily::Ipv4), (six, AddressFamily::Ipv6)];
+            story.over(&told.iter().filter(|(told, _)| *told).map(|(_, family)| *family).collect::<Vec<_>>())
+        }
+        Aside::Serves(resolver) => story.served_by(resolver),
+        Aside::CanaryQuic(failure) => story.canary_quic(failure),
+        Aside::Through(address) => story.endpoint(address, None, None),
+        Aside::FailsAt(address, failure) => story.endpoint(address, Some(failure), None),
+        Aside::ControlQuic(failure) => story.control_quic(failure),
     })
 }
 
@@ -126,11 +165,39 @@ fn seen() -> impl Strategy<Value = Story> {
 }
 
 fn whole() -> impl Strategy<Value = Story> {
-    (seen(), prop::collection::vec(aside(), 0..6)).prop_map(|(story, asides)| beside(story, asides))
+    (seen(), prop::collection::vec(aside(), 0..10)).prop_map(|(story, asides)| beside(story, asides))
+}
+
+const OWN: &str = "185.15.0.77";
+
+/// A site that answers at an address of its own while something beside it fails; the vantage can do everything, unless
+/// told otherwise.
+fn reached() -> impl Strategy<Value = Story> {
+    let suspect = prop_oneof![
+        what().prop_map(|what| Step::At(SIX, what)),
+        what().prop_map(|what| Step::At(EDGE, what)),
+        failure().prop_map(Step::OtherFails),
+        address().prop_map(Step::Other),
+        (prop::option::of(silence()), 0u64..48).prop_map(|(failure, hours)| Step::Quic(OWN, failure, hours)),
+        step(),
+    ];
+    let witness = prop_oneof![
+        prop::sample::select(&[SIX, EDGE][..]).prop_map(Aside::Through),
+        Just(Aside::Serves(OTHER)),
+        Just(Aside::ControlQuic(None)),
+        aside(),
+    ];
+    (prop::collection::vec(suspect, 0..5), prop::collection::vec(witness, 0..6)).prop_map(|(steps, asides)| {
+        let steps = steps.into_iter().filter(|step| !matches!(step, Step::Then(_))).collect();
+        let mut story = told(URLS[0], steps);
+        story.evidence.measurement.http.clear();
+        let story = story.own(&[OWN]).at(OWN, At::Page(page(200))).control_works().online();
+        beside(story.over(BOTH).canary_quic(None), asides)
+    })
 }
 
 /// Moves every list of observations round and about, by one seed.
-fn shuffled(evidence: &Evidence, seed: u64) -> Evidence {
+pub(super) fn shuffled(evidence: &Evidence, seed: u64) -> Evidence {
     fn mix<T>(list: &mut [T], state: &mut u64) {
         for index in (1..list.len()).rev() {
             *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -143,12 +210,18 @@ fn shuffled(evidence: &Evidence, seed: u64) -> Evidence {
     mix(&mut measurement.tcp, &mut state);
     mix(&mut measurement.tls, &mut state);
     mix(&mut measurement.http, &mut state);
+    mix(&mut measurement.quic, &mut state);
     for exchange in &mut measurement.dns {
         mix(&mut exchange.answers, &mut state);
     }
     mix(&mut evidence.controls, &mut state);
+    for control in &mut evidence.controls {
+        mix(&mut control.endpoints, &mut state);
+        mix(&mut control.quic, &mut state);
+    }
     if let Some(canaries) = &mut evidence.canaries {
         mix(&mut canaries.results, &mut state);
+        canaries.results.iter_mut().for_each(|result| mix(&mut result.resolvers, &mut state));
     }
     evidence
 }
@@ -159,13 +232,50 @@ fn verdict(evidence: &Evidence) -> Verdict {
 
 proptest! {
     #[test]
-    fn order_does_not_matter(story in whole(), seed in any::<u64>()) {
+    fn order_does_not_matter(story in prop_oneof![whole(), reached()], seed in any::<u64>()) {
         let other = shuffled(&story.evidence, seed);
         prop_assert_eq!(verdict(&story.evidence), verdict(&other));
+        let canaries = story.evidence.canaries.clone();
+        let mut mixed = story.clone();
+        mixed.evidence = other;
         prop_assert_eq!(
-            needs_second_opinion(&story.evidence.measurement),
-            needs_second_opinion(&other.measurement)
+            story.needs_second_opinion(canaries.as_ref()),
+            mixed.needs_second_opinion(mixed.evidence.canaries.as_ref())
         );
+    }
+
+    #[test]
+    fn a_part_never_stands_for_the_whole(story in prop_oneof![whole(), reached()]) {
+        let whole = verdict(&story.evidence);
+        if !whole.partial.is_empty() {
+            prop_assert!(matches!(whole.status, Status::Accessible | Status::Denied), "{:?}", whole);
+            prop_assert!(story.needs_second_opinion(story.evidence.canaries.as_ref()), "{:?}", whole);
+        }
+        for partial in &whole.partial {
+            prop_assert!((0.0..=1.0).contains(&partial.confidence) && partial.confidence > 0.0);
+            prop_assert!(!partial.reason.chars().any(char::is_control) && partial.reason.chars().count() <= 1000);
+        }
+        // QUIC bears on nothing but its own entry.
+        let mut without = story.evidence.clone();
+        without.measurement.quic.clear();
+        let without = verdict(&without);
+        let rest = whole.partial.iter().filter(|partial| partial.scope != PartialScope::Quic).cloned().collect();
+        prop_assert_eq!(Verdict { partial: rest, ..whole }, without);
+    }
+
+    #[test]
+    fn what_no_canary_gets_over_is_no_ones_fault(story in prop_oneof![whole(), reached()]) {
+        let mut masked = story.evidence.clone();
+        for result in masked.canaries.iter_mut().flat_map(|report| &mut report.results) {
+            result.families.retain(|family| *family == AddressFamily::Ipv4);
+            (result.quic, result.resolvers) = (None, Vec::new());
+        }
+        for partial in verdict(&masked).partial {
+            prop_assert!(!matches!(partial.scope, PartialScope::Quic | PartialScope::Resolver), "{:?}", partial);
+            // A certificate that came over IPv6 shows that IPv6 works.
+            let answered = partial.mechanism == Mechanism::TlsMitm;
+            prop_assert!(answered || !partial.reason.contains(SIX), "{:?}", partial);
+        }
     }
 
     #[test]

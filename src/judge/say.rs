@@ -157,7 +157,8 @@ fn departure(facts: &Facts<'_>, hop: u8) -> Option<String> {
     })
 }
 
-fn path_failure(hop: &Hop<'_>, path: &Path<'_>, failing: &Failing<'_>) -> String {
+/// What fails at one address, where and after how long.
+pub(super) fn path_failure(hop: &Hop<'_>, path: &Path<'_>, failing: &Failing<'_>) -> String {
     let (name, address, took) = (host(hop), path.address, time(failing.elapsed));
     match failing.mechanism {
         Some(Mechanism::TcpTimeout) => format!("A connection to {address} ({name}) got no answer within {took}."),
@@ -275,7 +276,7 @@ pub(super) fn oddities(facts: &Facts<'_>) -> Vec<String> {
             }
         }
         let own: Vec<&Path<'_>> = hop.paths.iter().filter(|path| path.own && !path.bogon).collect();
-        let failed = own.iter().filter(|path| Failing::on_path(hop, path)).count();
+        let failed = own.iter().filter(|path| Failing::on(hop, path, &facts.canaries).is_some()).count();
         if failed > 0 {
             reasons.push(format!("{failed} of the {} addresses of {} failed.", own.len(), host(hop)));
         }

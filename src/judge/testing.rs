@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Knowledge, judge};
+use super::{Knowledge, judge, needs_second_opinion};
 use crate::model::*;
 
 /// A certificate chain's kind.
@@ -106,6 +106,8 @@ pub(super) struct Story {
 pub(super) const SITE: &str = "185.15.0.1";
 pub(super) const EDGE: &str = "185.15.0.2";
 pub(super) const LIAR: &str = "92.47.1.1";
+pub(super) const SIX: &str = "2a02:6b8::1";
+pub(super) const BOTH: &[AddressFamily] = AddressFamily::ALL;
 
 pub(super) fn story(url: &str) -> Story {
     let url: url::Url = url.parse().unwrap();
@@ -450,7 +452,15 @@ impl Story {
     fn canary(mut self, scope: CanaryScope, failure: Option<Failure>) -> Self {
         let report = self.evidence.canaries.get_or_insert(CanaryReport { at: at(3), results: Vec::new() });
         let url = "https://www.wikipedia.org/".parse().unwrap();
-        report.results.push(CanaryResult { url, scope, failure, pace: None, quic: None });
+        report.results.push(CanaryResult {
+            url,
+            scope,
+            failure,
+            pace: None,
+            quic: None,
+            families: Vec::new(),
+            resolvers: Vec::new(),
+        });
         self
     }
 
@@ -467,6 +477,75 @@ impl Story {
     /// A domestic canary answers.
     pub(super) fn home(self) -> Self {
         self.canary(CanaryScope::Domestic, None)
+    }
+
+    /// Changes the latest canary.
+    pub(super) fn whose_canary(mut self, change: impl FnOnce(&mut CanaryResult)) -> Self {
+        change(self.evidence.canaries.as_mut().unwrap().results.last_mut().unwrap());
+        self
+    }
+
+    /// The latest canary is reached over these families.
+    pub(super) fn over(self, families: &[AddressFamily]) -> Self {
+        self.whose_canary(|result| result.families = families.to_vec())
+    }
+
+    /// The latest canary is greeted over QUIC.
+    pub(super) fn canary_quic(self, failure: Option<Failure>) -> Self {
+        self.whose_canary(|result| result.quic = Some(CanaryQuic { failure }))
+    }
+
+    /// The latest canary's name is served by this own resolver.
+    pub(super) fn served_by(self, resolver: &str) -> Self {
+        self.whose_canary(|result| result.resolvers.push(resolver.into()))
+    }
+
+    /// The latest control tries this address.
+    pub(super) fn endpoint(self, address: &str, tcp: Option<Failure>, tls: Option<Failure>) -> Self {
+        let address = SocketAddr::new(address.parse().unwrap(), 443);
+        let tls_tried = tcp.is_none();
+        self.whose(|report| {
+            report.endpoints.push(ControlEndpoint { address, tcp_failure: tcp, tls_tried, tls_failure: tls });
+        })
+    }
+
+    /// The latest control greets the site over QUIC.
+    pub(super) fn control_quic(self, failure: Option<Failure>) -> Self {
+        let address = SocketAddr::new(SITE.parse().unwrap(), 443);
+        self.whose(|report| report.quic.push(ControlQuic { address, failure }))
+    }
+
+    /// An own address is greeted over QUIC.
+    pub(super) fn quic(mut self, address: &str, failure: Option<Failure>) -> Self {
+        self.evidence.measurement.quic.push(QuicHandshake {
+            hop: self.hop,
+            address: SocketAddr::new(address.parse().unwrap(), 443),
+            server_name: self.url.host_str().unwrap_or_default().into(),
+            started: Elapsed::from_micros(30_000),
+            elapsed: Elapsed::from_micros(10_000_000),
+            failure,
+            origin: AddressOrigin::Own,
+            hint: Some(QuicHint::AltSvc),
+            alpn: None,
+            last_good: None,
+        });
+        self
+    }
+
+    /// The latest greeting over QUIC was once answered.
+    pub(super) fn last_good(mut self, hours_ago: u64) -> Self {
+        let then = at(0).minus(std::time::Duration::from_secs(hours_ago * 3600));
+        self.evidence.measurement.quic.last_mut().unwrap().last_good = Some(then);
+        self
+    }
+
+    /// Another own resolver gives these addresses.
+    pub(super) fn resolver_gives(self, resolver: &str, addresses: &[&str]) -> Self {
+        self.dns(DnsRole::Own, resolver, None, vec![answer(0, addresses, 12)])
+    }
+
+    pub(super) fn needs_second_opinion(&self, latest: Option<&CanaryReport>) -> bool {
+        needs_second_opinion(&self.evidence.measurement, latest, &Knowledge::new(Vec::new()), self.country)
     }
 
     pub(super) fn verdict(&self) -> Verdict {

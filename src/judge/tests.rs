@@ -1,7 +1,7 @@
 //! One case or more for every rule, and near misses: evidence that lacks one thing.
 
+use super::rule_table;
 use super::testing::*;
-use super::{needs_second_opinion, rule_table};
 use crate::model::*;
 
 const URL: &str = "https://fergana.media/";
@@ -404,13 +404,45 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
         ),
         (
             "IPv6 without a way out",
-            story(URL).own(&["2a02:6b8::1"]).at("2a02:6b8::1", At::Tcp(NetworkUnreachable)).control_works().online(),
+            story(URL).own(&[SIX]).at(SIX, At::Tcp(NetworkUnreachable)).control_works().online(),
+            "evidence.insufficient",
+        ),
+        (
+            "IPv6 that connects and then is silent, no canary over IPv6",
+            story(URL).own(&[SIX]).at(SIX, At::Tls(GenericTimeout)).control_works().online(),
             "evidence.insufficient",
         ),
         (
             "IPv6 that connects and then is silent",
-            story(URL).own(&["2a02:6b8::1"]).at("2a02:6b8::1", At::Tls(GenericTimeout)).control_works().online(),
+            story(URL).own(&[SIX]).at(SIX, At::Tls(GenericTimeout)).control_works().online().over(BOTH),
             "tls.timeout.differential",
+        ),
+        (
+            "IPv6 swallowed, where IPv6 works",
+            story(URL).own(&[SIX]).at(SIX, At::Tcp(GenericTimeout)).control_works().online().over(BOTH),
+            "tcp.timeout.differential",
+        ),
+        (
+            "IPv6 down for the control as well",
+            story(URL).own(&[SIX]).at(SIX, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).online().over(BOTH),
+            "site.down",
+        ),
+        (
+            "a stranger's certificate over IPv6 came over IPv6",
+            story(URL).own(&[SIX]).at(SIX, At::Cert(Stranger)).control_works().online(),
+            "tls.mitm.differential",
+        ),
+        (
+            "IPv4 of an IPv6-only vantage",
+            site().at(SITE, At::Tcp(NetworkUnreachable)).control_works().online().over(&[AddressFamily::Ipv6]),
+            "evidence.insufficient",
+        ),
+        (
+            "dead for the control too, IPv6 masked",
+            here(At::Tcp(GenericTimeout))
+                .at(SIX, At::Tcp(GenericTimeout))
+                .whose(|report| endpoint(report, Some(GenericTimeout))),
+            "control.same_address",
         ),
         (
             "the target of a redirect fails",
@@ -657,7 +689,7 @@ fn ranges_that_are_allowed_count_as_public() {
 
 #[test]
 fn only_a_plain_authentic_success_needs_no_second_opinion() {
-    let needs = |story: Story| needs_second_opinion(&story.evidence.measurement);
+    let needs = |story: Story| story.needs_second_opinion(None);
     assert!(!needs(site().at(SITE, At::Page(page(200)))));
     assert!(!needs(clear().at(SITE, redirect(URL)).then(URL).own(&[SITE]).at(SITE, At::Page(page(200)))));
     assert!(needs(clear().at(SITE, At::Page(page(200)))));

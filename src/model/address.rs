@@ -4,6 +4,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::labels::labels;
+
+labels! {
+    /// A family of internet addresses.
+    "address family"
+    pub enum AddressFamily {
+        /// IPv4.
+        Ipv4 => "ipv4",
+        /// IPv6.
+        Ipv6 => "ipv6",
+    }
+}
+
+impl AddressFamily {
+    /// The family of an address, as its packets travel.
+    pub const fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv6() { Self::Ipv6 } else { Self::Ipv4 }
+    }
+}
+
 /// Whether `ip` cannot be the address of a public site: a resolver that gives it for one lies or errs.
 ///
 /// Follows the IANA special-purpose registries (RFC 6890). An IPv6 address that carries an IPv4 address

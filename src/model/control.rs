@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::labels::labels;
-use super::{Baseline, ControlId, Experiment, Failure, Measurement, Pace, Timestamp};
+use super::{AddressFamily, Baseline, ControlId, Experiment, Failure, Measurement, Pace, Timestamp};
 
 labels! {
     /// What kind of control it is.
@@ -131,6 +131,13 @@ pub struct CanaryResult {
     /// Its QUIC handshake: null when none was tried, otherwise `{"failure": …}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quic: Option<CanaryQuic>,
+    /// The address families over which it proved itself (over clear text: connected) at an address that the vantage's own
+    /// resolvers gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<AddressFamily>,
+    /// The vantage's own resolvers, as configured, that gave an address for its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<String>,
 }
 
 /// A canary's QUIC handshake.

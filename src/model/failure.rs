@@ -33,7 +33,7 @@ macro_rules! failures {
 }
 
 failures! {
-    /// The peer answered the SYN with a reset.
+    /// The peer answered the SYN with a reset; over UDP, an ICMP message says that nobody is at the port.
     ConnectionRefused => "connection_refused",
     /// An established connection was reset.
     ConnectionReset => "connection_reset",
@@ -79,6 +79,8 @@ failures! {
     SslUnknownAuthority => "ssl_unknown_authority",
     /// The certificate is out of date or malformed.
     SslInvalidCertificate => "ssl_invalid_certificate",
+    /// The peer speaks no version of QUIC that we speak.
+    QuicIncompatibleVersion => "quic_incompatible_version",
     /// The HTTP answer cannot be read, or a bound was passed.
     HttpRequestFailed => "http_request_failed",
     /// A redirect that names no usable host.

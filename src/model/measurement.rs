@@ -346,6 +346,10 @@ pub struct QuicHandshake {
     /// Protocol agreed by ALPN (`h3`).
     #[serde(default)]
     pub alpn: Option<String>,
+    /// Beside a failure: when this vantage last had a QUIC handshake with this host that ended well, if the prober
+    /// remembers one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<Timestamp>,
 }
 
 const fn own() -> AddressOrigin {

@@ -18,7 +18,7 @@ mod text;
 mod time;
 mod verdict;
 
-pub use address::{carried, is_bogon};
+pub use address::{AddressFamily, carried, is_bogon};
 pub use control::{
     CanaryQuic, CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind,
     ControlQuic, ControlReport, Evidence,

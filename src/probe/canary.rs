@@ -6,8 +6,8 @@ use super::outcome::last_failure;
 use super::{Prober, Target};
 use crate::config::CanaryConfig;
 use crate::model::{
-    AddressOrigin, CanaryReport, CanaryResult, CanaryScope, DnsRole, Failure, HttpExchange, Measurement, Pace, SiteId,
-    Timestamp, Trigger,
+    AddressFamily, AddressOrigin, CanaryQuic, CanaryReport, CanaryResult, CanaryScope, DnsRole, Failure, HttpExchange,
+    Measurement, Pace, SiteId, Timestamp, TlsHandshake, Trigger,
 };
 use crate::vantage::Vantage;
 
@@ -24,15 +24,28 @@ fn serves(canary: &CanaryConfig, country: crate::model::CountryCode) -> bool {
 pub async fn ask_canaries(prober: &Prober, vantage: &Vantage, canaries: &[CanaryConfig]) -> CanaryReport {
     let at = Timestamp::now();
     let results = join_all(canaries.iter().map(|canary| async {
-        let (failure, pace) = match "canary".parse::<SiteId>() {
+        let mut result = CanaryResult {
+            url: canary.url.clone(),
+            scope: canary.scope,
+            failure: None,
+            pace: None,
+            quic: None,
+            families: Vec::new(),
+            resolvers: Vec::new(),
+        };
+        match "canary".parse::<SiteId>() {
             Ok(site) => {
                 let target = Target { site, url: canary.url.clone() };
                 let measurement = prober.measure(&target, vantage, Trigger::Scheduled).await;
-                (failure(&measurement), Pace::of(&measurement))
+                result.failure = failure(&measurement);
+                result.pace = Pace::of(&measurement);
+                result.quic = quic(&measurement);
+                result.families = families(&measurement);
+                result.resolvers = resolvers(&measurement);
             }
-            Err(error) => (Some(Failure::Unknown(error.to_string())), None),
-        };
-        CanaryResult { url: canary.url.clone(), scope: canary.scope, failure, pace, quic: None }
+            Err(error) => result.failure = Some(Failure::Unknown(error.to_string())),
+        }
+        result
     }))
     .await;
     CanaryReport { at, results }
@@ -61,11 +74,43 @@ fn failure(measurement: &Measurement) -> Option<Failure> {
     Some(last_failure(measurement).or_else(tls).or_else(dns).unwrap_or(Failure::HttpRequestFailed))
 }
 
+/// How its QUIC handshakes ended: well when any did. None when none was tried.
+fn quic(measurement: &Measurement) -> Option<CanaryQuic> {
+    let mut tried =
+        measurement.quic.iter().map(|quic| &quic.failure).filter(|failure| **failure != Some(Failure::Interrupted));
+    let first = tried.next()?.clone();
+    let well = first.is_none() || tried.any(Option::is_none);
+    Some(CanaryQuic { failure: first.filter(|_| !well) })
+}
+
+/// The address families over which users get there.
+fn families(measurement: &Measurement) -> Vec<AddressFamily> {
+    let own = measurement.tcp.iter().filter(|tcp| tcp.origin == AddressOrigin::Own && !tcp.bogon);
+    let reached: Vec<AddressFamily> = own
+        .filter(|tcp| {
+            let mut handshakes =
+                measurement.tls.iter().filter(|tls| (tls.hop, tls.address) == (tcp.hop, tcp.address)).peekable();
+            // In clear text anyone in between could answer, but it would take a path of that family to get there.
+            let clear = handshakes.peek().is_none() && measurement.url.scheme() == "http";
+            tcp.failure.is_none() && (clear || handshakes.any(TlsHandshake::is_authentic))
+        })
+        .map(|tcp| AddressFamily::of(tcp.address.ip()))
+        .collect();
+    AddressFamily::ALL.iter().copied().filter(|family| reached.contains(family)).collect()
+}
+
+/// The own resolvers that gave an address.
+fn resolvers(measurement: &Measurement) -> Vec<String> {
+    let gave = measurement.dns.iter().filter(|dns| dns.role == DnsRole::Own && dns.failure.is_none());
+    let mut names: Vec<String> = gave.map(|dns| dns.resolver.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Whether users get there: by the address that carried the exchange, or by another one that proved itself.
 fn is_own(measurement: &Measurement, exchange: &HttpExchange) -> bool {
-    let proven = |tls: &crate::model::TlsHandshake| {
-        tls.hop == exchange.hop && tls.origin == AddressOrigin::Own && tls.is_authentic()
-    };
+    let proven = |tls: &TlsHandshake| tls.hop == exchange.hop && tls.origin == AddressOrigin::Own && tls.is_authentic();
     exchange.origin == AddressOrigin::Own || measurement.tls.iter().any(proven)
 }
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::outcome::{last_failure, last_hop};
 use crate::model::{
-    ControlDns, ControlEndpoint, ControlHttp, ControlId, ControlKind, ControlReport, DnsRole, Failure, HttpExchange,
-    Measurement, Pace,
+    ControlDns, ControlEndpoint, ControlHttp, ControlId, ControlKind, ControlQuic, ControlReport, DnsRole, Failure,
+    HttpExchange, Measurement, Pace,
 };
 
 /// The report of the control vantage `id` by its own `measurement`. `own_way_ok` tells whether its own canaries
@@ -16,7 +16,7 @@ pub fn control_report(id: ControlId, measurement: &Measurement, own_way_ok: Opti
     let reached = http.as_ref().is_some_and(|http| http.failure.is_none() && http.status.is_some());
     ControlReport {
         pace: Pace::of(measurement),
-        quic: Vec::new(),
+        quic: quic(measurement),
         id,
         kind: ControlKind::Vantage,
         at: measurement.started_at,
@@ -88,6 +88,11 @@ fn is_own_lack(failure: &Failure) -> bool {
             | Failure::AddressNotAvailable
             | Failure::AddressFamilyNotSupported
     )
+}
+
+fn quic(measurement: &Measurement) -> Vec<ControlQuic> {
+    let told = measurement.quic.iter().filter(|quic| quic.failure != Some(Failure::Interrupted));
+    told.map(|quic| ControlQuic { address: quic.address, failure: quic.failure.clone() }).collect()
 }
 
 /// The end of the redirect chain. An answer over TLS that does not verify is no answer of the site.

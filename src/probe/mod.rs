@@ -11,6 +11,7 @@ mod helper;
 mod http;
 mod measure;
 mod outcome;
+mod quic;
 mod roots;
 #[cfg(test)]
 pub(crate) mod tests;

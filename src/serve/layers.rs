@@ -59,6 +59,12 @@ pub(super) const fn usual_failures(layer: Layer) -> &'static [Failure] {
             Failure::SslInvalidCertificate,
         ],
         Layer::Http => &[Failure::ConnectionReset, Failure::GenericTimeout, Failure::Eof, Failure::HttpRequestFailed],
-        Layer::Quic => &[Failure::GenericTimeout],
+        Layer::Quic => &[
+            Failure::ConnectionRefused,
+            Failure::GenericTimeout,
+            Failure::NetworkUnreachable,
+            Failure::QuicIncompatibleVersion,
+            Failure::SslFailedHandshake,
+        ],
     }
 }

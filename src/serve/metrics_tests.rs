@@ -10,8 +10,8 @@ use super::fixtures::{at, evidence, series, span, state, verdict};
 use super::metrics::Metrics;
 use crate::detect::SeriesState;
 use crate::model::{
-    AddressOrigin, DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Mechanism, QueryType, SeriesKey, SpanChange,
-    SpanChangeKind, Status, TcpConnect, TlsHandshake,
+    AddressOrigin, DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Mechanism, QueryType, QuicHandshake,
+    SeriesKey, SpanChange, SpanChangeKind, Status, TcpConnect, TlsHandshake,
 };
 
 fn blocked_series() -> SeriesKey {
@@ -87,6 +87,18 @@ fn busy() -> Metrics {
     evidence.measurement.dns = vec![question, reference];
     evidence.measurement.tcp = vec![attempt, bogon];
     evidence.measurement.tls = vec![handshake, oddity];
+    evidence.measurement.quic = vec![QuicHandshake {
+        hop: 0,
+        address: "192.0.2.1:443".parse().unwrap(),
+        server_name: "fergana.media".to_owned(),
+        started: Elapsed::default(),
+        elapsed: Elapsed::from_micros(30_000),
+        failure: Some(Failure::ConnectionRefused),
+        origin: AddressOrigin::Own,
+        hint: None,
+        alpn: None,
+        last_good: None,
+    }];
     metrics.observe(&evidence, &verdict(&evidence, Status::Blocked));
     let span = span(&key, Some(Mechanism::TlsTimeout));
     metrics.span_changed(&SpanChange {
@@ -118,6 +130,9 @@ fn a_measurement_is_counted_by_layer() {
     is(r#"blockspan_layer_duration_seconds_count{layer="tcp",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_layer_duration_seconds_bucket{layer="tls",vantage="almaty-kt",le="10"}"#, 0.0);
     is(r#"blockspan_layer_duration_seconds_bucket{layer="tls",vantage="almaty-kt",le="15"}"#, 2.0);
+    is(r#"blockspan_layer_failures_total{failure="connection_refused",layer="quic",vantage="almaty-kt"}"#, 1.0);
+    is(r#"blockspan_layer_failures_total{failure="generic_timeout_error",layer="quic",vantage="almaty-kt"}"#, 0.0);
+    is(r#"blockspan_layer_duration_seconds_bucket{layer="quic",vantage="almaty-kt",le="0.05"}"#, 1.0);
     is(r#"blockspan_spans_total{status="blocked",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_vantage_up{vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_control_up{control="berlin"}"#, 1.0);

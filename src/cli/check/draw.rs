@@ -5,7 +5,7 @@ use super::super::text::{columns, wrap};
 use super::super::words;
 use super::sketch::{NAME, Sketch};
 use super::{dns, others, transport};
-use crate::model::{Evidence, Measurement, Status, Verdict};
+use crate::model::{Evidence, Measurement, Partial, PartialScope, Status, Verdict};
 
 /// Draws one measurement with its verdict, at most `look.width` columns wide.
 pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -> String {
@@ -87,7 +87,25 @@ fn conclusion(sketch: &mut Sketch<'_>, verdict: &Verdict) {
         let name = if rules.len() == 1 { "rule" } else { "rules" };
         sketch.paragraph(&format!("{name} {}, rule set {}", rules.join(", "), verdict.ruleset), 2, DIM);
     }
+    verdict.partial.iter().for_each(|partial| part(sketch, partial));
     sketch.line("");
+}
+
+/// What is interfered with though the site can be reached.
+fn part(sketch: &mut Sketch<'_>, partial: &Partial) {
+    let what = match partial.scope {
+        PartialScope::Ipv4 => "IPv4",
+        PartialScope::Ipv6 => "IPv6",
+        PartialScope::Address => "an address",
+        PartialScope::Quic => "QUIC",
+        PartialScope::Resolver => "a resolver",
+    };
+    let style = look::of_status(Status::Blocked).bold();
+    let sure = words::percent(partial.confidence);
+    sketch.line("");
+    sketch.paragraph(&format!("PARTLY BLOCKED: {what} by {}, confidence {sure}", partial.mechanism), 2, style);
+    sketch.bullet(&partial.reason);
+    sketch.paragraph(&format!("rule {}", partial.rule), 2, DIM);
 }
 
 impl Sketch<'_> {
@@ -141,6 +159,49 @@ mod tests {
           • The certificate is valid for fergana.media, so the answer comes from the
             site itself.
           rule tls.authentic, rule set 1
+        "#);
+    }
+
+    #[test]
+    fn a_site_blocked_in_part() {
+        insta::assert_snapshot!(draw(&fixtures::quic_swallowed(), Look::plain()), @r#"
+        fergana  https://fergana.media/
+        from almaty-kt, 2026-11-24 20:00:00 UTC, took 432 ms
+
+          DNS       fergana.media
+            ✓ system                      12 ms  104.21.48.1
+            ✓ cloudflare-dns.com (DoH)    31 ms  reference: 104.21.48.1, 172.67.176.9
+          TCP
+            ✓ 104.21.48.1:443             41 ms  connected
+          TLS       as fergana.media
+            ✓ 104.21.48.1:443             44 ms  certificate valid, TLSv1.3, h2
+              certificate of fergana.media, issued by C=US, O=Let's Encrypt, CN=R13
+              valid 2026-10-01 to 2026-12-30 (35 days left)
+          HTTP      GET https://fergana.media/
+            ✓ 104.21.48.1:443            320 ms  200 OK, 48.2 kB
+              title "Фергана - международное агентство новостей"
+          QUIC      as fergana.media
+            ✗ 104.21.48.1:443            10.0 s  silence: nothing answers the first
+                                                 packet
+              the site says that it speaks HTTP/3 (Alt-Svc)
+              greeted well from here 2026-11-24 14:00:00 UTC
+          CONTROL   the same URL from elsewhere
+            ✓ berlin                             gets the page: 200, 48.2 kB
+              title "Фергана - международное агентство новостей"
+              QUIC works
+          CANARIES  does the vantage have a network?
+            ✓ foreign                            2 of 2 answer, over IPv4, IPv6, QUIC
+            ✓ domestic                           1 of 1 answer
+
+          ACCESSIBLE, confidence 99.9 %
+          • The certificate is valid for fergana.media, so the answer comes from the
+            site itself.
+          rule tls.authentic, rule set 1
+
+          PARTLY BLOCKED: QUIC by quic.timeout, confidence 80 %
+          • Over QUIC nothing came back, while TLS works there and a control is greeted
+            over QUIC.
+          rule partial.quic
         "#);
     }
 
@@ -279,6 +340,7 @@ mod tests {
             fixtures::clienthello_swallowed(),
             fixtures::nxdomain(),
             fixtures::intercepted(),
+            fixtures::quic_swallowed(),
             fixtures::offline(),
         ];
         for width in [40, 50, 64, 80, 120, 200] {

@@ -35,6 +35,7 @@ pub(super) fn in_words(layer: Layer, failure: &Failure) -> Cow<'static, str> {
         (_, F::DnsBogon) => "only addresses that cannot be public",
         (_, F::DnsServerMisbehaving) => "an answer that makes no sense",
         (_, F::DnsReplyWithWrongQueryId) => "an answer to another question (wrong id)",
+        (_, F::QuicIncompatibleVersion) => "no version of QUIC in common",
         (_, F::SslFailedHandshake) => "the handshake failed",
         (_, F::SslInvalidHostname) => "the certificate is for another name",
         (_, F::SslUnknownAuthority) => "the certificate leads to no trusted root",

@@ -3,7 +3,7 @@
 use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
 use super::transport::size;
-use crate::model::{CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
+use crate::model::{AddressFamily, CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
 
 /// Draws controls and canaries, as far as they were asked.
 pub(super) fn draw(sketch: &mut Sketch<'_>, evidence: &Evidence) {
@@ -34,6 +34,13 @@ fn control(sketch: &mut Sketch<'_>, report: &ControlReport) {
         let title = sketch.look.show(title, 160);
         sketch.note(&format!("title \"{title}\""));
     }
+    if let Some(first) = report.quic.first() {
+        let well = report.quic.iter().any(|quic| quic.failure.is_none());
+        let failure = first.failure.as_ref().filter(|_| !well);
+        sketch.note(&failure.map_or("QUIC works".to_owned(), |failure| {
+            format!("QUIC fails there: {}", in_words(Layer::Quic, failure))
+        }));
+    }
 }
 
 /// How far the control came, in words: the answer, or the layer at which it failed too.
@@ -60,6 +67,16 @@ fn seen(report: &ControlReport) -> String {
     }
 }
 
+/// By which ways they were reached, as far as they tell.
+fn ways(report: &CanaryReport, scope: CanaryScope) -> String {
+    let of_scope = || report.results.iter().filter(|result| result.scope == scope);
+    let over = |family| of_scope().any(|result| result.families.contains(&family));
+    let greeted = of_scope().filter_map(|result| result.quic.as_ref()).any(|quic| quic.failure.is_none());
+    let ways = [(over(AddressFamily::Ipv4), "IPv4"), (over(AddressFamily::Ipv6), "IPv6"), (greeted, "QUIC")];
+    let ways: Vec<&str> = ways.iter().filter(|(reached, _)| *reached).map(|(_, way)| *way).collect();
+    if ways.is_empty() { String::new() } else { format!(", over {}", ways.join(", ")) }
+}
+
 fn canaries(sketch: &mut Sketch<'_>, report: &CanaryReport, scope: CanaryScope) {
     let (answered, asked) = report.tally(scope);
     if asked == 0 {
@@ -78,5 +95,5 @@ fn canaries(sketch: &mut Sketch<'_>, report: &CanaryReport, scope: CanaryScope) 
         .take(4)
         .collect();
     let rest = if silent.is_empty() { String::new() } else { format!("; not {}", silent.join(", ")) };
-    sketch.step(mark, scope.as_str(), None, &format!("{answered} of {asked} answer{rest}"));
+    sketch.step(mark, scope.as_str(), None, &format!("{answered} of {asked} answer{rest}{}", ways(report, scope)));
 }

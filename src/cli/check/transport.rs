@@ -3,7 +3,7 @@
 use super::failure::{fault_in_words, in_words};
 use super::sketch::{Mark, Sketch};
 use crate::model::{
-    AddressOrigin, CertificateRecord, HttpExchange, Layer, Measurement, QuicHandshake, TcpConnect, Timestamp,
+    AddressOrigin, CertificateRecord, HttpExchange, Layer, Measurement, QuicHandshake, QuicHint, TcpConnect, Timestamp,
     TlsHandshake,
 };
 
@@ -27,10 +27,26 @@ pub(super) fn draw(sketch: &mut Sketch<'_>, measurement: &Measurement, hop: u8) 
     let quic: Vec<&QuicHandshake> = measurement.quic.iter().filter(|step| step.hop == hop).collect();
     if let Some(first) = quic.first() {
         sketch.heading("QUIC", &format!("as {}", first.server_name));
-        for step in quic {
-            let text = step.failure.as_ref().map_or("connected".into(), |failure| in_words(Layer::Quic, failure));
-            sketch.step(mark(step.failure.is_none()), &step.address.to_string(), Some(step.elapsed), &text);
-        }
+        quic.iter().for_each(|step| greeting(sketch, step));
+    }
+}
+
+fn greeting(sketch: &mut Sketch<'_>, step: &QuicHandshake) {
+    let mut text = match &step.failure {
+        None => "certificate valid".to_owned(),
+        Some(failure) => in_words(Layer::Quic, failure).into_owned(),
+    };
+    if let Some(protocol) = &step.alpn {
+        text.push_str(&format!(", {protocol}"));
+    }
+    sketch.step(mark(step.failure.is_none()), &step.address.to_string(), Some(step.elapsed), &text);
+    match step.hint {
+        Some(QuicHint::AltSvc) => sketch.note("the site says that it speaks HTTP/3 (Alt-Svc)"),
+        Some(QuicHint::HttpsRecord) => sketch.note("the DNS says that it speaks HTTP/3 (HTTPS record)"),
+        None => {}
+    }
+    if let Some(good) = step.last_good {
+        sketch.note(&format!("greeted well from here {}", super::super::words::moment(good)));
     }
 }
 

@@ -42,6 +42,8 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[probe]\ninterval = «\"20000d\"\n", "`interval` is absurdly long"),
         ("[probe]\ninterval = «true\n", "`interval` has the wrong type"),
         ("[probe]\nhttp_timeout = «\"11m\"\n", "`http_timeout` is longer than 10m"),
+        ("[probe]\nquic = «1\n", "`quic` has the wrong type"),
+        ("[probe]\nquic_timeout = «\"1ms\"\n", "`quic_timeout` is shorter than 100ms"),
         ("[probe]\njitter = «0.6\n", "`jitter` is out of bounds"),
         ("[probe]\njitter = «nan\n", "`jitter` is out of bounds"),
         ("[probe]\njitter = «\"0.1\"\n", "`jitter` has the wrong type"),

@@ -87,6 +87,8 @@ fn the_sample_says_the_defaults_and_every_key() {
         "tcp_timeout",
         "tls_timeout",
         "http_timeout",
+        "quic",
+        "quic_timeout",
         "url_timeout",
         "body_limit",
         "max_addresses",
@@ -232,6 +234,7 @@ fn what_is_likely_not_meant_is_warned_of() {
             "[probe]\nurl_timeout = \"8s\"\ntcp_timeout = \"9s\"\ntls_timeout = \"8s\"\nhttp_timeout = \"8s\"\n",
             "blockspan.toml:1: `tcp_timeout` (9s) can never run out",
         ),
+        (ONE_SITE, "[probe]\nquic_timeout = \"31s\"\n", "blockspan.toml:1: `quic_timeout` (31s) can never run out"),
         (ONE_SITE, "[network]\nallow_private = [\"0.0.0.0/0\"]\n", "blockspan.toml:2: every address counts as public"),
         (
             ONE_SITE,

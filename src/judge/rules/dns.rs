@@ -284,7 +284,7 @@ fn timeout(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Something at the address shows a certificate that is not the site's. A refusal or a reset proves nothing of the kind:
 /// a mirror of the site's own that restarts does that. Nor do wrong dates.
-fn is_someone_else(path: &Path<'_>) -> bool {
+pub(in crate::judge) fn is_someone_else(path: &Path<'_>) -> bool {
     let not_the_sites = |fault: &CertificateFault| {
         matches!(fault, CertificateFault::UnknownIssuer | CertificateFault::WrongName | CertificateFault::BadSignature)
     };

@@ -4,6 +4,7 @@ use crate::judge::context::Consensus;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, rule};
 use crate::judge::say;
+use crate::judge::seen::Path;
 use crate::model::Layer;
 
 pub(in crate::judge) const RULES: &[Rule] = &[
@@ -82,7 +83,8 @@ fn no_canary(facts: &Facts<'_>) -> Option<Finding> {
 fn same_address(facts: &Facts<'_>) -> Option<Finding> {
     let failing = facts.failing.as_ref().filter(|failing| failing.layer <= Layer::Tls)?;
     let hop = facts.seen.hops.iter().find(|hop| hop.index == failing.hop)?;
-    let mut failed = hop.paths.iter().filter(|path| path.own && !path.bogon).peekable();
+    let counts = |path: &&Path<'_>| path.own && !path.bogon && facts.canaries.carries(path.address.ip());
+    let mut failed = hop.paths.iter().filter(counts).peekable();
     failed.peek()?;
     failed.all(|path| facts.controls.fails_at(path.address)).then(|| {
         let mut reasons = observed(facts).into_iter();

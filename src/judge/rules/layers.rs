@@ -84,7 +84,7 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         0.75,
         0.75,
         |facts| comparison(facts, Mechanism::TcpUnreachable),
-        "The network says that the site's IPv4 addresses cannot be reached, while the control reaches the site.",
+        "The network says that the site's addresses cannot be reached, while the control reaches the site.",
         "DESIGN 4.5"
     ),
     blocked!(

@@ -12,6 +12,7 @@ mod record;
 mod reference;
 mod resolv_conf;
 mod secure;
+mod service;
 mod system;
 #[cfg(test)]
 mod tests;

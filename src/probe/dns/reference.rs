@@ -12,11 +12,11 @@ use hickory_resolver::Resolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::rr::Name;
+use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::connector::Connector;
 use super::message::{self, Question, Reading};
-use super::{DnsQuery, record, secure};
+use super::{DnsQuery, record, secure, service};
 use crate::config::ResolverSpec;
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, QueryType};
 
@@ -88,6 +88,22 @@ impl Reference {
             })
         });
         join_all(questions).await
+    }
+}
+
+impl Reference {
+    /// The UDP port at which the host `name` speaks HTTP/3, by its HTTPS record at the first resolver that has one.
+    pub async fn http3_port(&self, name: &str, timeout: Duration) -> Option<u16> {
+        let name = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).ok()?;
+        let ask = async {
+            for member in &self.resolvers {
+                if let Ok(lookup) = member.resolver.lookup(name.clone(), RecordType::HTTPS).await {
+                    return service::http3_port(lookup.answers(), &name);
+                }
+            }
+            None
+        };
+        tokio::time::timeout(timeout, ask).await.ok().flatten()
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use url::{Host, Url};
 
 use super::attempt::Ready;
+use super::http3::{Known, Origin};
 use super::plan::{AddressPlan, Progress};
+use crate::model::AddressFamily;
 
 /// How long a connection that only the reference led to waits for one of our own, and how long addresses that only
 /// the reference gave wait for our own resolvers (OONI waits as long for a better connection).
@@ -37,9 +39,22 @@ pub(super) struct Hop {
     pub(super) carried: bool,
     /// The request has been answered or has failed.
     pub(super) answered: bool,
+    /// The site itself answered, over TLS that proved it.
+    pub(super) proven: bool,
+    /// What is known of HTTP/3 at this host.
+    pub(super) http3: Option<Known>,
+    /// Address families that are greeted over QUIC.
+    pub(super) greeted: Vec<AddressFamily>,
+    /// Steps for QUIC that are under way.
+    pub(super) quic_steps: usize,
 }
 
 impl Hop {
+    /// Under which name it is remembered.
+    pub(super) fn origin(&self) -> Origin {
+        (self.host.to_string(), self.port)
+    }
+
     /// How far the name servers have got at `now`.
     pub(super) fn progress(&self, now: Instant) -> Progress {
         let own_done = self.own_questions == 0;

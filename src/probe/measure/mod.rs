@@ -1,10 +1,12 @@
-//! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET (DESIGN 3).
+//! Measuring one URL: per hop DNS, then every address TCP and TLS, then one GET; beside them QUIC (DESIGN 3).
 
 mod aside;
 mod attempt;
 mod family;
 mod gate;
+mod greeting;
 mod hop;
+mod http3;
 mod plan;
 mod question;
 mod round;
@@ -18,6 +20,7 @@ use url::Url;
 pub use self::aside::Extras;
 use self::family::Ipv6Check;
 use self::gate::Gates;
+use self::http3::Http3Memory;
 use self::round::Round;
 use super::dns::{Reference, ReferenceError};
 use super::roots::{Roots, RootsError};
@@ -55,6 +58,9 @@ pub struct Prober {
     reference: Option<Reference>,
     ipv6: Ipv6Check,
     gates: Gates,
+    /// For QUIC, which would else keep TCP waiting at an address while it meets silence there.
+    quic_gates: Gates,
+    http3: Http3Memory,
 }
 
 impl Prober {
@@ -79,6 +85,8 @@ impl Prober {
             reference,
             ipv6: Ipv6Check::default(),
             gates: Gates::default(),
+            quic_gates: Gates::default(),
+            http3: Http3Memory::default(),
         })
     }
 
@@ -103,7 +111,7 @@ impl Prober {
     ) -> Measurement {
         let started_at = Timestamp::now();
         let origin = Instant::now();
-        let seen = Round::new(self, vantage, extras, origin).await.run(&target.url).await;
+        let seen = Round::new(self, vantage, trigger, extras, origin).await.run(&target.url).await;
         Measurement {
             measurement_id: MeasurementId::new(),
             site: target.site.clone(),
@@ -116,7 +124,7 @@ impl Prober {
             tcp: seen.tcp,
             tls: seen.tls,
             http: seen.http,
-            quic: Vec::new(),
+            quic: seen.quic,
         }
     }
 }

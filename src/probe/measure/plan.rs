@@ -62,6 +62,11 @@ impl AddressPlan {
         &self.dialled
     }
 
+    /// The own addresses given out so far, first ones first.
+    pub(super) fn dialled_own(&self) -> impl Iterator<Item = IpAddr> {
+        self.dialled.iter().copied().filter(|ip| self.own.contains(ip))
+    }
+
     /// The addresses to dial now. Each is given out once.
     pub(super) fn next(&mut self, progress: Progress) -> Vec<IpAddr> {
         let all_done = progress.own_done && progress.reference_done;

@@ -11,18 +11,22 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
-use url::Url;
+use url::{Host, Url};
 
 use super::aside::{self, Aside, Extras};
 use super::attempt::{self, Attempt, Dial, Ready};
+use super::greeting::{self, Greeting};
 use super::hop::Hop;
+use super::http3::Known;
 use super::plan::AddressPlan;
 use super::{Prober, question};
 use crate::config::Role;
 use crate::model::{
-    AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, TcpConnect, TlsHandshake, carried, is_bogon,
+    AddressFamily, AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, QuicHandshake, QuicHint, TcpConnect,
+    Timestamp, TlsHandshake, Trigger, carried, is_bogon,
 };
 use crate::probe::http;
+use crate::probe::quic::{self, Offer};
 use crate::vantage::Vantage;
 
 /// Redirects followed at most.
@@ -39,6 +43,9 @@ enum Event {
     Attempt(usize, Box<Attempt>),
     Aside(Box<Attempt>),
     Answer(usize, Box<HttpExchange>, Vec<u8>, bool),
+    /// The port of HTTP/3, by the host's HTTPS record.
+    Http3(usize, Option<u16>),
+    Greeting(usize, Box<QuicHandshake>),
 }
 
 /// What was seen, in the order of the layers.
@@ -48,6 +55,7 @@ pub(super) struct Seen {
     pub(super) tcp: Vec<TcpConnect>,
     pub(super) tls: Vec<TlsHandshake>,
     pub(super) http: Vec<HttpExchange>,
+    pub(super) quic: Vec<QuicHandshake>,
 }
 
 /// The measurement.
@@ -58,16 +66,28 @@ pub(super) struct Round<'a> {
     origin: Instant,
     deadline: Instant,
     ipv6: bool,
+    /// QUIC is tried at all.
+    quic: bool,
+    /// Even where it was met with silence a moment ago.
+    insistent: bool,
     tasks: FuturesUnordered<BoxFuture<'a, Event>>,
     hops: Vec<Hop>,
     aside: Aside,
     seen: Seen,
     /// The last answer came by an own address over authentic TLS.
     settled: bool,
+    /// Handshakes over QUIC that were begun.
+    greetings: usize,
 }
 
 impl<'a> Round<'a> {
-    pub(super) async fn new(prober: &'a Prober, vantage: &'a Vantage, extras: &'a Extras, origin: Instant) -> Self {
+    pub(super) async fn new(
+        prober: &'a Prober,
+        vantage: &'a Vantage,
+        trigger: Trigger,
+        extras: &'a Extras,
+        origin: Instant,
+    ) -> Self {
         Self {
             prober,
             vantage,
@@ -75,11 +95,14 @@ impl<'a> Round<'a> {
             origin,
             deadline: origin + prober.timeouts.url_timeout,
             ipv6: prober.ipv6.available(vantage).await,
+            quic: prober.timeouts.quic && !vantage.is_tunnel(),
+            insistent: matches!(trigger, Trigger::Manual | Trigger::Control),
             tasks: FuturesUnordered::new(),
             hops: Vec::new(),
             aside: Aside::default(),
             seen: Seen::default(),
             settled: false,
+            greetings: 0,
         }
     }
 
@@ -102,6 +125,7 @@ impl<'a> Round<'a> {
                 break;
             }
         }
+        self.ask_for_http3();
         self.drain().await;
         self.finish()
     }
@@ -125,7 +149,14 @@ impl<'a> Round<'a> {
             spare_since: None,
             carried: false,
             answered: false,
+            proven: false,
+            http3: None,
+            greeted: Vec::new(),
+            quic_steps: 0,
         };
+        if self.may_greet(&hop) {
+            hop.http3 = self.prober.http3.known(&hop.origin(), Instant::now());
+        }
         let at = self.hops.len();
         self.settled = false;
         if literal.is_none() {
@@ -166,6 +197,7 @@ impl<'a> Round<'a> {
         loop {
             let now = Instant::now();
             self.dial(at, now);
+            self.greet(at, now);
             let hop = self.hops.get_mut(at)?;
             if let Some(ready) = hop.choose(now).filter(|_| now < self.deadline) {
                 let url = hop.url.clone();
@@ -196,8 +228,10 @@ impl<'a> Round<'a> {
             let now = Instant::now();
             for at in 0..self.hops.len() {
                 self.dial(at, now);
+                self.greet(at, now);
             }
-            let busy = self.aside.in_flight > 0 || self.hops.iter().any(Hop::own_busy);
+            let busy = |hop: &Hop| hop.own_busy() || hop.quic_steps > 0;
+            let busy = self.aside.in_flight > 0 || self.hops.iter().any(busy);
             let only_others = self.settled && !busy;
             let until = if only_others { patience.min(hard) } else { hard };
             if self.tasks.is_empty() || now >= until {
@@ -254,6 +288,57 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// Whether QUIC may be tried at a hop's host: not where it was met with silence a moment ago.
+    fn may_greet(&self, hop: &Hop) -> bool {
+        let quiet = || self.prober.http3.is_quiet(self.vantage.id(), &hop.origin(), Instant::now());
+        self.quic && hop.url.scheme() == "https" && (self.insistent || !quiet())
+    }
+
+    /// Greets the host over QUIC once it is known to speak HTTP/3: one own address of each family, one that has proved
+    /// itself before one that is only being dialled.
+    fn greet(&mut self, at: usize, now: Instant) {
+        let Some(hop) = self.hops.get_mut(at) else { return };
+        let Some(known) = hop.http3.filter(|_| now < self.deadline) else { return };
+        for &family in AddressFamily::ALL {
+            if hop.greeted.contains(&family) || self.greetings >= greeting::MOST {
+                continue;
+            }
+            let proven = self.seen.tls.iter().filter(|tls| tls.hop == hop.index && tls.is_authentic());
+            let proven = proven.map(|tls| tls.address.ip()).filter(|ip| hop.plan.is_own(*ip));
+            let mut candidates = proven.chain(hop.plan.dialled_own());
+            let Some(ip) = candidates.find(|ip| AddressFamily::of(*ip) == family) else { continue };
+            hop.greeted.push(family);
+            hop.quic_steps += 1;
+            self.greetings += 1;
+            let greeting = Greeting {
+                hop: hop.index,
+                address: SocketAddr::new(ip, known.port),
+                host: hop.host.clone(),
+                known,
+                origin: self.origin,
+                deadline: self.deadline,
+            };
+            let (prober, vantage) = (self.prober, self.vantage);
+            self.tasks.push(Box::pin(async move {
+                Event::Greeting(at, Box::new(greeting::greet(prober, vantage, greeting).await))
+            }));
+        }
+    }
+
+    /// A host that could not tell over TLS whether it speaks HTTP/3 may have told it in the DNS. The encrypted reference is
+    /// asked, and only then: what the own resolver would say is no better, and a good measurement needs no such question.
+    fn ask_for_http3(&mut self) {
+        let at = self.hops.len().saturating_sub(1);
+        let Some(hop) = self.hops.last().filter(|hop| !hop.proven && hop.http3.is_none() && self.may_greet(hop)) else {
+            return;
+        };
+        let reference = self.prober.reference.as_ref().filter(|_| self.vantage.role() == Role::Probe);
+        let (Host::Domain(name), Some(reference)) = (hop.host.clone(), reference) else { return };
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let timeout = self.prober.timeouts.dns_timeout.min(left);
+        self.tasks.push(Box::pin(async move { Event::Http3(at, reference.http3_port(&name, timeout).await) }));
+    }
+
     fn send(&mut self, at: usize, url: Url, ready: Ready) {
         let (index, origin, body_limit) = (at as u8, self.origin, self.prober.timeouts.body_limit);
         let headers = &self.extras.headers;
@@ -303,6 +388,20 @@ impl<'a> Round<'a> {
                 self.seen.tls.extend(attempt.tls);
             }
             Event::Answer(at, exchange, body, authentic) => self.take_answer(at, *exchange, &body, authentic),
+            Event::Http3(at, port) => {
+                if let Some((hop, port)) = self.hops.get_mut(at).zip(port) {
+                    self.prober.http3.take_record(&hop.origin(), port, Instant::now());
+                    hop.http3 = Some(Known { hint: QuicHint::HttpsRecord, port });
+                }
+            }
+            Event::Greeting(at, mut handshake) => {
+                if let Some(hop) = self.hops.get_mut(at) {
+                    hop.quic_steps = hop.quic_steps.saturating_sub(1);
+                    let (origin, now) = (hop.origin(), Instant::now());
+                    self.prober.http3.note(self.vantage.id(), &origin, &mut handshake, now, Timestamp::now());
+                }
+                self.seen.quic.push(*handshake);
+            }
         }
     }
 
@@ -314,10 +413,30 @@ impl<'a> Round<'a> {
         }
         if let Some(hop) = self.hops.get_mut(at) {
             hop.answered = true;
+            hop.proven = authentic;
             let own = hop.plan.is_own(exchange.address.ip());
             self.settled = authentic && own && exchange.failure.is_none();
         }
+        if authentic && exchange.redirect.is_none() {
+            self.take_offer(at, &exchange);
+        }
         self.seen.http.push(exchange);
+    }
+
+    /// Takes what the site says of HTTP/3. Where its answer only sends us on, nothing is to be greeted.
+    fn take_offer(&mut self, at: usize, exchange: &HttpExchange) {
+        let Some(hop) = self.hops.get(at).filter(|_| self.quic) else { return };
+        let origin = hop.origin();
+        let Some(offer) = quic::offer(&exchange.headers, &origin.0) else { return };
+        self.prober.http3.take_offer(&origin, offer, Instant::now());
+        let known = match offer {
+            Offer::Http3 { port, .. } => Some(Known { hint: QuicHint::AltSvc, port }),
+            Offer::Withdrawn => None,
+        };
+        let known = known.filter(|_| self.may_greet(hop));
+        if let Some(hop) = self.hops.get_mut(at) {
+            hop.http3 = known;
+        }
     }
 
     /// Takes addresses into the hop's plan; what cannot be public is recorded and goes no further.
@@ -359,6 +478,7 @@ impl<'a> Round<'a> {
         self.seen.dns.sort_by_key(|exchange| (exchange.hop, exchange.role, exchange.started));
         self.seen.tcp.sort_by_key(|tcp| (tcp.hop, tcp.started));
         self.seen.tls.sort_by_key(|tls| (tls.hop, tls.started));
+        self.seen.quic.sort_by_key(|quic| (quic.hop, quic.started));
         self.seen
     }
 }

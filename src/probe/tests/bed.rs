@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::A;
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::svcb::{Alpn, SVCB, SvcParamKey, SvcParamValue};
+use hickory_proto::rr::rdata::{A, HTTPS};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -171,7 +172,8 @@ pub(crate) fn page(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 /// Names and their IPv4 addresses.
 pub(crate) type Zone = HashMap<&'static str, Vec<Ipv4Addr>>;
 
-fn lookup(zone: &Zone, question: &Message) -> Message {
+/// An answer from the zone; all its hosts speak HTTP/3 on UDP port `h3`.
+fn lookup(zone: &Zone, h3: Option<u16>, question: &Message) -> Message {
     let mut message = Message::response(question.metadata.id, OpCode::Query);
     let query = question.queries[0].clone();
     let name = query.name.clone();
@@ -179,11 +181,20 @@ fn lookup(zone: &Zone, question: &Message) -> Message {
         Some(addresses) if query.query_type == RecordType::A => {
             message.add_answers(addresses.iter().map(|ip| Record::from_rdata(name.clone(), 60, RData::A(A(*ip)))));
         }
+        Some(_) if query.query_type == RecordType::HTTPS => {
+            message.add_answers(h3.map(|port| Record::from_rdata(name.clone(), 60, https_record(port))));
+        }
         Some(_) => {}
         None => message.metadata.response_code = ResponseCode::NXDomain,
     }
     message.add_query(query);
     message
+}
+
+fn https_record(port: u16) -> RData {
+    let alpn = SvcParamValue::Alpn(Alpn(vec!["h3".into(), "h2".into()]));
+    let parameters = vec![(SvcParamKey::Alpn, alpn), (SvcParamKey::Port, SvcParamValue::Port(port))];
+    RData::HTTPS(HTTPS(SVCB::new(1, Name::root(), parameters)))
 }
 
 /// A name server over UDP.
@@ -193,7 +204,7 @@ pub(crate) async fn name_server(zone: Zone) -> ResolverSpec {
     tokio::spawn(async move {
         let mut buffer = [0; 2048];
         while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-            let answer = lookup(&zone, &Message::from_vec(&buffer[..length]).unwrap());
+            let answer = lookup(&zone, None, &Message::from_vec(&buffer[..length]).unwrap());
             let _ = socket.send_to(&answer.to_vec().unwrap(), peer).await;
         }
     });
@@ -202,6 +213,11 @@ pub(crate) async fn name_server(zone: Zone) -> ResolverSpec {
 
 /// A name server over TLS: a reference.
 pub(crate) async fn encrypted_name_server(ca: &Ca, zone: Zone) -> ResolverSpec {
+    encrypted_name_server_with(ca, zone, None).await
+}
+
+/// The same, whose hosts speak HTTP/3 on UDP port `h3`.
+pub(super) async fn encrypted_name_server_with(ca: &Ca, zone: Zone, h3: Option<u16>) -> ResolverSpec {
     let acceptor = ca.acceptor(&["dns.example"], NOW, &[]);
     let zone = Arc::new(zone);
     let address = serve(HERE, move |stream| {
@@ -211,7 +227,7 @@ pub(crate) async fn encrypted_name_server(ca: &Ca, zone: Zone) -> ResolverSpec {
             while let Ok(length) = tls.read_u16().await {
                 let mut question = vec![0; usize::from(length)];
                 tls.read_exact(&mut question).await.unwrap();
-                let answer = lookup(&zone, &Message::from_vec(&question).unwrap()).to_vec().unwrap();
+                let answer = lookup(&zone, h3, &Message::from_vec(&question).unwrap()).to_vec().unwrap();
                 tls.write_u16(answer.len() as u16).await.unwrap();
                 tls.write_all(&answer).await.unwrap();
                 tls.flush().await.unwrap();
@@ -233,6 +249,8 @@ pub(crate) fn config(ca: &Ca) -> Config {
             tcp_timeout: Duration::from_secs(2),
             tls_timeout: Duration::from_millis(400),
             http_timeout: Duration::from_millis(600),
+            quic: true,
+            quic_timeout: Duration::from_millis(400),
             url_timeout: Duration::from_secs(8),
             body_limit: 64 * 1024,
             max_addresses: 6,

@@ -6,4 +6,5 @@ mod helper;
 mod hops;
 mod http;
 mod openssl;
+mod quic;
 mod tls;

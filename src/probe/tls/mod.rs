@@ -21,7 +21,7 @@ use url::Host;
 
 pub(in crate::probe) use self::certificate::hex;
 use self::certificate::{MAX_CERTIFICATE_BYTES, MAX_CHAIN};
-use self::verifier::{Recorded, RecordingVerifier};
+pub(super) use self::verifier::{Recorded, RecordingVerifier};
 use super::roots::Roots;
 use super::wire::{Wire, WireNotes};
 use crate::model::{AddressOrigin, CertificateFault, Failure, TlsHandshake};
@@ -116,7 +116,7 @@ fn client_config(roots: &Roots, verifier: Arc<RecordingVerifier>) -> Option<Clie
 }
 
 /// The name to verify for; a trailing dot is no part of it (RFC 6066 section 3).
-fn server_name(host: &Host<String>) -> Option<ServerName<'static>> {
+pub(super) fn server_name(host: &Host<String>) -> Option<ServerName<'static>> {
     match host {
         Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).ok(),
         Host::Ipv4(ip) => Some(ServerName::IpAddress((*ip).into())),
@@ -125,14 +125,15 @@ fn server_name(host: &Host<String>) -> Option<ServerName<'static>> {
 }
 
 /// The name that goes over the wire; none for an address (RFC 6066 section 3).
-fn sni(host: &Host<String>) -> String {
+pub(super) fn sni(host: &Host<String>) -> String {
     match host {
         Host::Domain(name) => name.trim_end_matches('.').to_owned(),
         Host::Ipv4(_) | Host::Ipv6(_) => String::new(),
     }
 }
 
-fn fault_failure(recorded: &Recorded) -> Option<Failure> {
+/// The failure that stands for the chain's faults. None when it verifies.
+pub(super) fn fault_failure(recorded: &Recorded) -> Option<Failure> {
     if recorded.faults.contains(&CertificateFault::UnknownIssuer) {
         Some(Failure::SslUnknownAuthority)
     } else if recorded.faults.contains(&CertificateFault::WrongName) {

@@ -15,27 +15,27 @@ use crate::probe::roots::Roots;
 
 /// What one handshake showed of the peer's certificates.
 #[derive(Debug, Default)]
-pub(super) struct Recorded {
+pub(in crate::probe) struct Recorded {
     /// The chain as sent, leaf first, DER.
-    pub(super) chain: Vec<Vec<u8>>,
+    pub(in crate::probe) chain: Vec<Vec<u8>>,
     /// All that is wrong with it.
-    pub(super) faults: BTreeSet<CertificateFault>,
+    pub(in crate::probe) faults: BTreeSet<CertificateFault>,
 }
 
 /// One per connection.
 #[derive(Debug)]
-pub(super) struct RecordingVerifier {
+pub(in crate::probe) struct RecordingVerifier {
     roots: Roots,
     recorded: Mutex<Recorded>,
 }
 
 impl RecordingVerifier {
-    pub(super) fn new(roots: Roots) -> Self {
+    pub(in crate::probe) fn new(roots: Roots) -> Self {
         Self { roots, recorded: Mutex::default() }
     }
 
     /// What was seen so far; leaves nothing behind.
-    pub(super) fn take(&self) -> Recorded {
+    pub(in crate::probe) fn take(&self) -> Recorded {
         std::mem::take(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
