@@ -98,6 +98,7 @@ pub(crate) fn config() -> Config {
         vantages: vec![vantage("almaty-kt", Role::Probe), vantage("berlin", Role::Control)],
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: Vec::new(),
+        experiments: crate::config::ExperimentsConfig::default(),
     }
 }
 

@@ -9,6 +9,7 @@ mod date;
 mod detect;
 mod document;
 mod duration;
+mod experiments;
 mod fault;
 mod include;
 mod keep;
@@ -37,7 +38,7 @@ pub use fault::{Also, ConfigErrors, ConfigFault};
 pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, Loaded, Overrides, Paths, load};
 pub use source::Place;
 pub use types::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, HelperConfig, NetworkConfig, ProbeConfig,
+    ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

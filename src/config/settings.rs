@@ -2,11 +2,11 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, TlsConfig,
-    VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig,
+    TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, keep, network, probe, vantage};
+use super::{canary, control, detect, experiments, keep, network, probe, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) vantages: Vec<VantageConfig>,
     pub(super) control: ControlConfig,
     pub(super) canaries: Vec<CanaryConfig>,
+    pub(super) experiments: ExperimentsConfig,
 }
 
 impl Default for Settings {
@@ -35,6 +36,7 @@ impl Default for Settings {
             vantages: vantage::default(),
             control,
             canaries: canary::default(),
+            experiments: ExperimentsConfig::default(),
         }
     }
 }
@@ -52,6 +54,7 @@ impl Settings {
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries }
+        let experiments = root.section("experiments", experiments::read);
+        Self { probe, detect, store, serve, tls, network, vantages, control, canaries, experiments }
     }
 }

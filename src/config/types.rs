@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::model::{CanaryScope, ControlId, CountryCode, Site, VantageId};
+use crate::model::{CanaryScope, ControlId, CountryCode, ExperimentKind, Site, VantageId};
 
 /// Everything the daemon and the commands need to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// Sites that tell whether the vantage has a network.
     pub canaries: Vec<CanaryConfig>,
+    /// Follow-up experiments.
+    pub experiments: ExperimentsConfig,
 }
 
 /// `[probe]`
@@ -223,4 +225,15 @@ pub struct CanaryConfig {
     pub scope: CanaryScope,
     /// Domestic canaries serve only the vantages of this country; None: all.
     pub country: Option<CountryCode>,
+}
+
+/// `[experiments]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentsConfig {
+    /// The kinds that may be made; all by default.
+    pub kinds: Vec<ExperimentKind>,
+    /// The name that nobody blocks and no watched site bears (default `example.org`, RFC 2606).
+    pub unrelated_name: String,
+    /// Experiments per site and hour, all its URLs and vantages together (default 60).
+    pub per_hour: usize,
 }

@@ -8,7 +8,7 @@ use super::failing::Failing;
 use super::knowledge::{Knowledge, Sinkhole};
 use super::resolution::Lookup;
 use super::seen::{Hop, Path, Seen};
-use crate::model::{AddressOrigin, CountryCode, Evidence, Failure, Measurement};
+use crate::model::{AddressOrigin, CountryCode, Evidence, Experiment, Failure, Measurement};
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Facts<'e> {
     pub controls: Controls<'e>,
     /// What the canaries said.
     pub canaries: Canaries,
+    /// What follow-up experiments showed in the last hour.
+    pub experiments: &'e [Experiment],
     /// What the judge knows beside the evidence.
     pub knowledge: &'e Knowledge,
     /// Where the vantage is, or the site is watched for.
@@ -54,6 +56,7 @@ impl<'e> Facts<'e> {
             failing,
             controls: Controls::new(&evidence.controls),
             canaries: Canaries::new(evidence.canaries.as_ref()),
+            experiments: &evidence.experiments,
             knowledge,
             country,
         }

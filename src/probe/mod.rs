@@ -7,6 +7,7 @@ pub mod dns;
 
 mod canary;
 mod control;
+mod experiment;
 mod helper;
 mod http;
 mod measure;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use canary::{ask_canaries, for_vantage};
 pub use control::control_report;
+pub use experiment::{Design, Limits, designs};
 pub use helper::{HelperClient, HelperError};
 pub use measure::{ProbeSetupError, Prober, Target};
 pub use roots::{Roots, RootsError};

@@ -246,6 +246,7 @@ pub(super) fn config(ca: &Ca) -> Config {
         vantages: Vec::new(),
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::ZERO },
         canaries: Vec::new(),
+        experiments: crate::config::ExperimentsConfig::default(),
     }
 }
 
