@@ -187,3 +187,115 @@ fn spare_canaries(station: &Station, canaries: Option<&CanaryReport>) -> Vec<Url
     let urls = foreign.map(|canary| &canary.url).filter(|url| url.scheme() == "https" && answers(url));
     urls.skip(1).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attempt, CanaryResult, Elapsed, Failure};
+
+    fn key(url: &str) -> SeriesKey {
+        SeriesKey { site: "s".parse().unwrap(), url: url.parse().unwrap(), vantage: "v".parse().unwrap() }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_ms(1_700_000_000_000).plus(Duration::from_secs(seconds))
+    }
+
+    fn by_name() -> Design {
+        let address = "192.0.2.1:443".parse().unwrap();
+        Design::UnrelatedSni { address, name: "s.example".into(), unrelated: "example.org".into() }
+    }
+
+    fn by_host() -> Design {
+        let address = "192.0.2.1:80".parse().unwrap();
+        Design::OtherHost { address, url: "http://s.example/".parse().unwrap(), unrelated: "example.org".into() }
+    }
+
+    fn pair(began: Timestamp) -> Experiment {
+        let attempt = Attempt {
+            name: "s.example".into(),
+            address: None,
+            resolver: None,
+            at: began,
+            elapsed: Elapsed::default(),
+            failure: None,
+            layer: None,
+        };
+        Experiment { kind: ExperimentKind::UnrelatedSni, suspect: attempt.clone(), variant: attempt }
+    }
+
+    #[test]
+    fn three_are_made_as_the_rounds_come_and_then_a_few_an_hour() {
+        let (mut book, key) = (Book::default(), key("https://s.example/"));
+        let granted: Vec<u64> =
+            (0..7200).step_by(30).filter(|second| book.grant(&key, &by_name(), at(*second), 1000, false)).collect();
+        assert_eq!(granted[..5], [0, 30, 60, 660, 1260]);
+        for start in 0..3600 {
+            let within = granted.iter().filter(|second| (start..start + 3600).contains(*second)).count();
+            assert!(within <= 9, "{within} in the hour from {start}");
+        }
+        assert!(book.grant(&key, &by_host(), at(7200), 1000, false), "each kind by itself");
+        assert!(book.grant(&key, &by_name(), at(7201), 1000, true), "someone waits");
+    }
+
+    #[test]
+    fn a_site_has_its_bound_over_all_its_series() {
+        let mut book = Book::default();
+        let (one, two) = (key("https://s.example/"), key("https://s.example/two"));
+        let granted = [&one, &two, &one, &two, &one].map(|key| book.grant(key, &by_name(), at(0), 3, true));
+        assert_eq!(granted, [true, true, true, false, false]);
+        assert!(!book.grant(&two, &by_host(), at(3599), 3, true));
+        assert!(book.grant(&two, &by_host(), at(3600), 3, true));
+    }
+
+    #[test]
+    fn an_anomaly_is_repeated_when_there_was_one_within_the_hour() {
+        let (mut book, key) = (Book::default(), key("https://s.example/"));
+        assert!(!book.note_anomaly(&key, at(0)));
+        assert!(book.note_anomaly(&key, at(3600)));
+        assert!(!book.note_anomaly(&key, at(7201)));
+    }
+
+    #[test]
+    fn pairs_are_kept_for_an_hour_in_order_of_their_time() {
+        let (mut book, key) = (Book::default(), key("https://s.example/"));
+        book.keep(&key, [pair(at(30)), pair(at(20)), pair(at(3625))].into_iter());
+        let times = |book: &Book, now| book.of(&key, now).iter().map(Experiment::began).collect::<Vec<_>>();
+        assert_eq!(times(&book, at(3620)), [at(30), at(3625)]);
+        assert_eq!(times(&book, at(3700)), [at(3625)]);
+    }
+
+    #[test]
+    fn a_canary_rests_after_it_was_used() {
+        let mut book = Book::default();
+        let (key, urls) =
+            (key("https://s.example/"), ["https://b.example/", "https://c.example/"].map(|url| url.parse().unwrap()));
+        let mut use_one = |second, by_hand| {
+            let canary = book.rested(&key.vantage, &urls, at(second), by_hand)?;
+            let design = Design::SniElsewhere { canary: canary.clone(), name: "s".into(), unrelated: "e".into() };
+            assert!(book.grant(&key, &design, at(second), 1000, true));
+            Some(canary)
+        };
+        assert_eq!(use_one(0, false).as_ref(), Some(&urls[0]));
+        assert_eq!(use_one(10, false).as_ref(), Some(&urls[1]));
+        assert_eq!(use_one(199, false), None);
+        assert_eq!(use_one(200, false).as_ref(), Some(&urls[0]));
+        assert_eq!(use_one(201, true).as_ref(), Some(&urls[1]));
+    }
+
+    #[test]
+    fn without_any_canary_that_answers_nothing_is_tried() {
+        let result = |failure| CanaryResult {
+            url: "https://a.example/".parse().unwrap(),
+            scope: CanaryScope::Foreign,
+            failure,
+            pace: None,
+            quic: None,
+        };
+        let report = |results| CanaryReport { at: at(0), results };
+        let silent = || result(Some(Failure::GenericTimeout));
+        assert!(is_offline(Some(&report(vec![silent(), silent()]))));
+        assert!(!is_offline(Some(&report(vec![silent(), result(None)]))));
+        assert!(!is_offline(None), "no canary is configured");
+    }
+}

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::model::{Body, DnsExchange, Evidence, HttpExchange, is_private, shown_resolver};
+use crate::model::{Body, DnsExchange, Evidence, Experiment, HttpExchange, is_private, shown_resolver};
 
 /// What stands in the place of an address; it can be part of a URL.
 const STAND_IN: &str = "hidden-address";
@@ -56,6 +56,8 @@ impl Scrub {
             known.extend(control.dns.iter().flat_map(|dns| dns.addresses.iter().copied()));
             known.extend(control.endpoints.iter().map(|endpoint| endpoint.address.ip()));
         }
+        let attempts = evidence.experiments.iter().flat_map(|pair| [&pair.suspect, &pair.variant]);
+        known.extend(attempts.filter_map(|attempt| attempt.address).map(|address| address.ip()));
         Self { known }
     }
 
@@ -74,6 +76,15 @@ impl Scrub {
         shown.resolver = shown_resolver(&exchange.resolver).into_owned();
         for answer in &mut shown.answers {
             answer.source = answer.source.filter(|source| !is_private(source.ip()));
+        }
+        shown
+    }
+
+    /// An experiment without the name servers of a local network.
+    pub(super) fn experiment(experiment: &Experiment) -> Experiment {
+        let mut shown = experiment.clone();
+        for attempt in [&mut shown.suspect, &mut shown.variant] {
+            attempt.resolver = attempt.resolver.as_deref().map(|resolver| shown_resolver(resolver).into_owned());
         }
         shown
     }

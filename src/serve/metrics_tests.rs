@@ -10,8 +10,8 @@ use super::fixtures::{at, evidence, series, span, state, verdict};
 use super::metrics::Metrics;
 use crate::detect::SeriesState;
 use crate::model::{
-    AddressOrigin, DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Mechanism, QueryType, SeriesKey, SpanChange,
-    SpanChangeKind, Status, TcpConnect, TlsHandshake,
+    AddressOrigin, Attempt, DnsExchange, DnsRole, DnsTransport, Elapsed, Experiment, ExperimentKind, Failure,
+    Mechanism, QueryType, SeriesKey, SpanChange, SpanChangeKind, Status, TcpConnect, TlsHandshake,
 };
 
 fn blocked_series() -> SeriesKey {
@@ -87,6 +87,20 @@ fn busy() -> Metrics {
     evidence.measurement.dns = vec![question, reference];
     evidence.measurement.tcp = vec![attempt, bogon];
     evidence.measurement.tls = vec![handshake, oddity];
+    let started = evidence.measurement.started_at;
+    for at in [started, started.minus(Duration::from_secs(60))] {
+        let attempt = |failure| Attempt {
+            name: "fergana.media".to_owned(),
+            address: None,
+            resolver: None,
+            at,
+            elapsed: Elapsed::default(),
+            failure,
+            layer: None,
+        };
+        let (suspect, variant) = (attempt(Some(Failure::Eof)), attempt(None));
+        evidence.experiments.push(Experiment { kind: ExperimentKind::UnrelatedSni, suspect, variant });
+    }
     metrics.observe(&evidence, &verdict(&evidence, Status::Blocked));
     let span = span(&key, Some(Mechanism::TlsTimeout));
     metrics.span_changed(&SpanChange {
@@ -118,6 +132,11 @@ fn a_measurement_is_counted_by_layer() {
     is(r#"blockspan_layer_duration_seconds_count{layer="tcp",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_layer_duration_seconds_bucket{layer="tls",vantage="almaty-kt",le="10"}"#, 0.0);
     is(r#"blockspan_layer_duration_seconds_bucket{layer="tls",vantage="almaty-kt",le="15"}"#, 2.0);
+    let experiments = |kind: &str, outcome: &str| {
+        format!(r#"blockspan_experiments_total{{kind="{kind}",outcome="{outcome}",vantage="almaty-kt"}}"#)
+    };
+    is(&experiments("unrelated_sni", "suspect_fails"), 1.0);
+    is(&experiments("other_host", "void"), 0.0);
     is(r#"blockspan_spans_total{status="blocked",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_vantage_up{vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_control_up{control="berlin"}"#, 1.0);

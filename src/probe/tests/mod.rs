@@ -1,6 +1,7 @@
 //! Whole measurements against real sockets on loopback.
 
 mod bed;
+mod experiment;
 mod helper;
 mod hops;
 mod http;
