@@ -101,6 +101,7 @@ pub(crate) fn config() -> Config {
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: Vec::new(),
         helper: HelperServiceConfig::default(),
+        experiments: crate::config::ExperimentsConfig::default(),
     }
 }
 

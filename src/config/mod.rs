@@ -9,6 +9,7 @@ mod date;
 mod detect;
 mod document;
 mod duration;
+mod experiments;
 mod fault;
 mod helper;
 mod include;
@@ -38,7 +39,7 @@ pub use fault::{Also, ConfigErrors, ConfigFault};
 pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, HelperOverrides, Loaded, Overrides, Paths, load, load_helper};
 pub use source::Place;
 pub use types::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
-    ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, HelperConfig, HelperServiceConfig,
+    NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

@@ -2,11 +2,11 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ServeConfig,
-    StoreConfig, TlsConfig, VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
+    ServeConfig, StoreConfig, TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, helper, keep, network, probe, vantage};
+use super::{canary, control, detect, experiments, helper, keep, network, probe, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Settings {
     pub(super) control: ControlConfig,
     pub(super) canaries: Vec<CanaryConfig>,
     pub(super) helper: HelperServiceConfig,
+    pub(super) experiments: ExperimentsConfig,
 }
 
 impl Default for Settings {
@@ -37,6 +38,7 @@ impl Default for Settings {
             control,
             canaries: canary::default(),
             helper: HelperServiceConfig::default(),
+            experiments: ExperimentsConfig::default(),
         }
     }
 }
@@ -55,6 +57,7 @@ impl Settings {
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries, helper }
+        let experiments = root.section("experiments", experiments::read);
+        Self { probe, detect, store, serve, tls, network, vantages, control, canaries, helper, experiments }
     }
 }

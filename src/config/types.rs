@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::model::{CanaryScope, ControlId, CountryCode, Site, VantageId};
+use crate::model::{CanaryScope, ControlId, CountryCode, ExperimentKind, Site, VantageId};
 
 /// Everything the daemon and the commands need to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub canaries: Vec<CanaryConfig>,
     /// How `blockspan helper` serves others.
     pub helper: HelperServiceConfig,
+    /// Follow-up experiments.
+    pub experiments: ExperimentsConfig,
 }
 
 /// `[probe]`
@@ -246,4 +248,15 @@ pub struct CanaryConfig {
     pub scope: CanaryScope,
     /// Domestic canaries serve only the vantages of this country; None: all.
     pub country: Option<CountryCode>,
+}
+
+/// `[experiments]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentsConfig {
+    /// The kinds that may be made; all by default.
+    pub kinds: Vec<ExperimentKind>,
+    /// The name that nobody blocks and no watched site bears (default `example.org`, RFC 2606).
+    pub unrelated_name: String,
+    /// Experiments per site and hour, all its URLs and vantages together (default 60).
+    pub per_hour: usize,
 }

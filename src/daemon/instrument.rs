@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::experiments::ExperimentDesk;
 use super::opinion::{CanaryDesk, ControlDesk, FRESH};
 use super::station::Station;
 use crate::config::{Config, Role};
@@ -48,6 +49,7 @@ pub struct Instrument {
     pub(super) stations: BTreeMap<VantageId, Station>,
     pub(super) controls: ControlDesk,
     pub(super) canaries: CanaryDesk,
+    pub(super) experiments: ExperimentDesk,
     pub(super) detector: Detector,
     knowledge: Knowledge,
     countries: BTreeMap<crate::model::SiteId, CountryCode>,
@@ -79,10 +81,12 @@ impl Instrument {
             helpers.push(client);
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
+        let experiments = ExperimentDesk::new(config.experiments.clone(), Arc::clone(&prober));
         let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
         let knowledge = Knowledge::new(config.network.allow_private.clone());
         let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
-        Ok(Self { config, prober, stations, controls, canaries: CanaryDesk::new(), detector, knowledge, countries })
+        let canaries = CanaryDesk::new();
+        Ok(Self { config, prober, stations, controls, canaries, experiments, detector, knowledge, countries })
     }
 
     /// Every URL of every site from every probe vantage.
@@ -131,10 +135,9 @@ impl Instrument {
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
         let country = self.country(key, station);
-        let wanted = trigger == Trigger::Manual || {
-            let latest = self.canaries.latest(&key.vantage);
-            judge::needs_second_opinion(&measurement, latest.as_ref(), &self.knowledge, country)
-        };
+        let latest = self.canaries.latest(&key.vantage);
+        let anomaly = judge::needs_second_opinion(&measurement, latest.as_ref(), &self.knowledge, country);
+        let wanted = trigger == Trigger::Manual || anomaly;
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();
             tokio::join!(self.controls.ask(&target, &measurement, failed), self.canaries.ask(&self.prober, station),)
@@ -143,6 +146,12 @@ impl Instrument {
         };
         let mut evidence = Evidence::new(measurement, controls, canaries);
         evidence.baseline = standing.baseline;
+        if anomaly {
+            let (seen, canaries) = (&evidence.measurement, evidence.canaries.as_ref());
+            evidence.experiments = self.experiments.follow_up(key, station, seen, canaries, standing.unsettled).await;
+        } else {
+            self.experiments.clear(key);
+        }
         let mut verdict = judge::judge(&evidence, &self.knowledge, country);
         if rests_on_controls(&verdict) && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.

@@ -3,6 +3,7 @@
 mod chain;
 mod check;
 mod conductor;
+mod experiments;
 mod instrument;
 mod journal;
 mod life;

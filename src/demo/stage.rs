@@ -81,5 +81,6 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         control: ControlConfig { resolvers: vec![encrypted], helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: vec![CanaryConfig { url: url("canary.demo")?, scope: CanaryScope::Foreign, country: None }],
         helper: HelperServiceConfig::default(),
+        experiments: crate::config::ExperimentsConfig::default(),
     })
 }

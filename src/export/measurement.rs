@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::json::to_json_line;
 use super::scrub::Scrub;
 use crate::model::{
-    CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
-    Mechanism, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
+    CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, Experiment, HttpExchange,
+    MeasurementId, Mechanism, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake,
+    VantageId, Verdict,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -34,6 +35,7 @@ struct Judged<'a> {
     tls: &'a [TlsHandshake],
     http: Vec<HttpExchange>,
     quic: &'a [QuicHandshake],
+    experiments: Vec<Experiment>,
 }
 
 /// The same with all that the verdict rests on.
@@ -70,6 +72,7 @@ impl<'a> Judged<'a> {
             tls: &measurement.tls,
             http: measurement.http.iter().map(|exchange| scrub.http(exchange)).collect(),
             quic: &measurement.quic,
+            experiments: evidence.experiments.iter().map(Scrub::experiment).collect(),
         }
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             "tls",
             "http",
             "quic",
+            "experiments",
         ];
         let mut found = keys(measurement_json);
         let mut wanted: Vec<String> = contract.iter().map(ToString::to_string).collect();
@@ -152,6 +156,30 @@ mod tests {
             assert!(more.iter().any(|found| found == key), "{key}");
         }
         assert_eq!(more.len(), contract.len() + 4);
+    }
+
+    #[test]
+    fn experiments_are_told_without_the_local_name_server() {
+        let (mut evidence, verdict) = fixtures::clienthello_swallowed();
+        let attempt = |resolver: &str| crate::model::Attempt {
+            name: "fergana.media".into(),
+            address: None,
+            resolver: Some(resolver.into()),
+            at: evidence.measurement.started_at,
+            elapsed: Elapsed::default(),
+            failure: None,
+            layer: None,
+        };
+        let kind = crate::model::ExperimentKind::OtherResolvers;
+        let (suspect, variant) = (attempt("udp://192.168.77.1:53"), attempt("tcp://192.168.77.1:53"));
+        evidence.experiments = vec![Experiment { kind, suspect, variant }];
+        let mut out = Vec::new();
+        measurement_json(&evidence, &verdict, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.contains("192.168.77.1") && text.contains("tcp://private"), "{text}");
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(object["experiments"][0]["kind"], "other_resolvers");
+        assert_eq!(object["experiments"][0]["suspect"]["elapsed_seconds"], 0.0);
     }
 
     #[test]

@@ -12,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::model::{Body, CanaryReport, DnsExchange, Evidence, HttpExchange, Partial, is_private, shown_resolver};
+use crate::model::{
+    Body, CanaryReport, DnsExchange, Evidence, Experiment, HttpExchange, Partial, is_private, shown_resolver,
+};
 
 /// What stands in the place of an address; it can be part of a URL.
 const STAND_IN: &str = "hidden-address";
@@ -57,6 +59,8 @@ impl Scrub {
             known.extend(control.endpoints.iter().map(|endpoint| endpoint.address.ip()));
             known.extend(control.quic.iter().map(|quic| quic.address.ip()));
         }
+        let attempts = evidence.experiments.iter().flat_map(|pair| [&pair.suspect, &pair.variant]);
+        known.extend(attempts.filter_map(|attempt| attempt.address).map(|address| address.ip()));
         Self { known }
     }
 
@@ -84,6 +88,15 @@ impl Scrub {
         let mut shown = report.clone();
         for resolver in shown.results.iter_mut().flat_map(|result| &mut result.resolvers) {
             *resolver = shown_resolver(resolver).into_owned();
+        }
+        shown
+    }
+
+    /// An experiment without the name servers of a local network.
+    pub(super) fn experiment(experiment: &Experiment) -> Experiment {
+        let mut shown = experiment.clone();
+        for attempt in [&mut shown.suspect, &mut shown.variant] {
+            attempt.resolver = attempt.resolver.as_deref().map(|resolver| shown_resolver(resolver).into_owned());
         }
         shown
     }

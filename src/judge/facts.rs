@@ -8,7 +8,7 @@ use super::failing::Failing;
 use super::knowledge::{Knowledge, Sinkhole};
 use super::resolution::Lookup;
 use super::seen::{Hop, Path, Seen};
-use crate::model::{AddressOrigin, CanaryReport, CountryCode, Evidence, Failure, Measurement};
+use crate::model::{AddressOrigin, CanaryReport, CountryCode, Evidence, Experiment, Failure, Measurement};
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Facts<'e> {
     pub controls: Controls<'e>,
     /// What the canaries said.
     pub canaries: Canaries<'e>,
+    /// What follow-up experiments showed in the last hour.
+    pub experiments: &'e [Experiment],
     /// What the judge knows beside the evidence.
     pub knowledge: &'e Knowledge,
     /// Where the vantage is, or the site is watched for.
@@ -49,6 +51,7 @@ impl<'e> Facts<'e> {
         let canaries = evidence.canaries.as_ref();
         Self {
             controls: Controls::new(&evidence.controls),
+            experiments: &evidence.experiments,
             ..Self::alone(&evidence.measurement, canaries, knowledge, country)
         }
     }
@@ -63,7 +66,16 @@ impl<'e> Facts<'e> {
         let seen = Seen::new(measurement, knowledge);
         let canaries = Canaries::new(canaries);
         let failing = seen.stuck().and_then(|hop| Failing::at(hop, &canaries));
-        Self { measurement, seen, failing, controls: Controls::new(&[]), canaries, knowledge, country }
+        Self {
+            measurement,
+            seen,
+            failing,
+            controls: Controls::new(&[]),
+            canaries,
+            experiments: &[],
+            knowledge,
+            country,
+        }
     }
 
     /// The public addresses that the reference gives for the hop's name: encrypted resolvers, controls (for the URL's

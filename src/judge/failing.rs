@@ -119,15 +119,7 @@ pub(super) fn depth(failing: &Failing<'_>) -> (Layer, u8) {
 
 /// Failures of this machine or of our own doing: they say nothing of the site or the path.
 pub(super) const fn is_local(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::NetworkDown
-            | Failure::AddressNotAvailable
-            | Failure::AddressFamilyNotSupported
-            | Failure::ConnectionAborted
-            | Failure::ProxyFailed
-            | Failure::Interrupted
-    )
+    failure.is_local()
 }
 
 pub(super) const fn dns_mechanism(failure: &Failure) -> Option<Mechanism> {

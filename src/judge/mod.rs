@@ -20,6 +20,8 @@ mod seen;
 mod table;
 
 #[cfg(test)]
+mod experiment_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod testing;
@@ -43,6 +45,7 @@ pub const RULESET: u32 = 1;
 pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -> Verdict {
     let facts = facts::Facts::new(evidence, knowledge, country);
     let (rule, finding) = table::decide(&facts);
+    let finding = finding.and(rules::experiments::beside(&facts, rule.id));
     Verdict {
         partial: partial::found(&facts, rule.status),
         measurement_id: evidence.measurement.measurement_id,

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::facts::Facts;
 use super::rule::{Finding, Rule};
-use super::rules::{authentic, cleartext, dns, gates, interception, layers, rest, site, vantage};
+use super::rules::{authentic, cleartext, dns, experiments, gates, interception, layers, rest, site, vantage};
 
 /// Strongest first (DESIGN 4): what proves itself good, what proves itself bad beyond any fault of the vantage, the
 /// vantage's own faults, what else proves itself, the site's own faults, what is missing for a comparison, and the
@@ -17,6 +17,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         vantage::RULES,
         dns::PROVEN,
         cleartext::PROVEN,
+        experiments::RULES,
         site::RULES,
         gates::RULES,
         cleartext::DIFFERENTIAL,

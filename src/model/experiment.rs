@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::labels::labels;
-use super::{Elapsed, Failure, Timestamp};
+use super::{Elapsed, Failure, Layer, Timestamp};
 
 labels! {
     /// What is varied.
@@ -22,6 +22,23 @@ labels! {
         OtherFamily => "other_family",
         /// The site's own address, another Host in the clear-text request.
         OtherHost => "other_host",
+    }
+}
+
+labels! {
+    /// What the two attempts of an experiment came to.
+    "experiment outcome"
+    pub enum ExperimentOutcome {
+        /// The suspect failed and the variant did not: what was varied makes the difference.
+        SuspectFails => "suspect_fails",
+        /// Both failed: what was varied makes no difference.
+        BothFail => "both_fail",
+        /// Neither failed: the trouble has passed, or comes and goes.
+        NeitherFails => "neither_fails",
+        /// Only the variant failed.
+        VariantFails => "variant_fails",
+        /// An attempt failed inside this machine, or was cut off: it says nothing.
+        Void => "void",
     }
 }
 
@@ -43,6 +60,9 @@ pub struct Attempt {
     /// Null when the peer answered at the layer under test. For the unrelated name any TLS answer of the peer is one, a
     /// certificate for another name and an alert included: the ClientHello got through and an answer came back.
     pub failure: Option<Failure>,
+    /// The layer that it failed in; null when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
 }
 
 /// Two attempts, made near in time, that differ in one thing only.
@@ -54,4 +74,67 @@ pub struct Experiment {
     pub suspect: Attempt,
     /// With the one thing changed.
     pub variant: Attempt,
+}
+
+impl Experiment {
+    /// What came of it.
+    pub fn outcome(&self) -> ExperimentOutcome {
+        match (&self.suspect.failure, &self.variant.failure) {
+            (Some(failure), _) if failure.is_local() => ExperimentOutcome::Void,
+            (_, Some(failure)) if failure.is_local() => ExperimentOutcome::Void,
+            (Some(_), None) => ExperimentOutcome::SuspectFails,
+            (Some(_), Some(_)) => ExperimentOutcome::BothFail,
+            (None, Some(_)) => ExperimentOutcome::VariantFails,
+            (None, None) => ExperimentOutcome::NeitherFails,
+        }
+    }
+
+    /// When it began: with the attempt that was made first.
+    pub fn began(&self) -> Timestamp {
+        self.suspect.at.min(self.variant.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn experiment(suspect: Option<Failure>, variant: Option<Failure>) -> Experiment {
+        let attempt = |failure| Attempt {
+            name: "site.example".into(),
+            address: None,
+            resolver: None,
+            at: Timestamp::from_unix_ms(5),
+            elapsed: Elapsed::default(),
+            failure,
+            layer: None,
+        };
+        Experiment { kind: ExperimentKind::UnrelatedSni, suspect: attempt(suspect), variant: attempt(variant) }
+    }
+
+    #[test]
+    fn an_outcome_is_told_by_both_attempts() {
+        use ExperimentOutcome as Outcome;
+        let (silent, own) = (|| Some(Failure::GenericTimeout), || Some(Failure::Interrupted));
+        for (suspect, variant, outcome) in [
+            (silent(), None, Outcome::SuspectFails),
+            (silent(), silent(), Outcome::BothFail),
+            (None, silent(), Outcome::VariantFails),
+            (None, None, Outcome::NeitherFails),
+            (own(), None, Outcome::Void),
+            (silent(), own(), Outcome::Void),
+            (own(), silent(), Outcome::Void),
+            (None, own(), Outcome::Void),
+        ] {
+            assert_eq!(experiment(suspect, variant).outcome(), outcome);
+        }
+    }
+
+    #[test]
+    fn a_pair_reads_back_and_one_without_its_layer_too() {
+        let pair = experiment(Some(Failure::ConnectionReset), None);
+        let text = serde_json::to_string(&pair).unwrap();
+        assert_eq!(serde_json::from_str::<Experiment>(&text).unwrap(), pair);
+        assert!(!text.contains("layer") && !text.contains("resolver"), "{text}");
+    }
 }

@@ -115,6 +115,19 @@ impl Failure {
         matches!(self, Self::GenericTimeout | Self::TimedOut)
     }
 
+    /// Whether it is of this machine or of our own doing: it says nothing of the site or the path.
+    pub const fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::NetworkDown
+                | Self::AddressNotAvailable
+                | Self::AddressFamilyNotSupported
+                | Self::ConnectionAborted
+                | Self::ProxyFailed
+                | Self::Interrupted
+        )
+    }
+
     /// The failure that an error of the operating system means.
     pub fn from_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;

@@ -7,6 +7,7 @@ pub mod dns;
 
 mod canary;
 mod control;
+mod experiment;
 mod helper;
 mod http;
 mod measure;
@@ -20,6 +21,7 @@ mod wire;
 
 pub use canary::{ask_canaries, for_vantage};
 pub use control::control_report;
+pub use experiment::{Design, Limits, designs};
 pub use helper::{HelperClient, HelperError, Token, TokenError};
 pub use http::RequestHeaders;
 pub use measure::{Extras, ProbeSetupError, Prober, Target};

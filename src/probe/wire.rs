@@ -5,20 +5,25 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::model::Failure;
 
-/// How the transport ended, if it has: the first thing that happened to it.
+/// How the transport ended, if it has: the first thing that happened to it. And the first byte that came.
 #[derive(Debug, Clone, Default)]
-pub(super) struct WireNotes(Arc<Mutex<Option<Failure>>>);
+pub(super) struct WireNotes(Arc<Mutex<Option<Failure>>>, Arc<OnceLock<u8>>);
 
 impl WireNotes {
     pub(super) fn ended(&self) -> Option<Failure> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first byte of the peer; None while nothing came.
+    pub(super) fn first_byte(&self) -> Option<u8> {
+        self.1.get().copied()
     }
 
     fn note(&self, failure: Failure) {
@@ -53,6 +58,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         if matches!(result, Poll::Ready(Ok(()))) && room > 0 && buf.filled().len() == before {
             self.notes.note(Failure::Eof);
         }
+        if let Some(first) = buf.filled().get(before) {
+            self.notes.1.get_or_init(|| *first);
+        }
         self.noted(result)
     }
 }
@@ -86,7 +94,7 @@ mod tests {
         far.write_all(b"hello").await.unwrap();
         let mut buffer = [0; 5];
         wire.read_exact(&mut buffer).await.unwrap();
-        assert_eq!(notes.ended(), None);
+        assert_eq!((notes.ended(), notes.first_byte()), (None, Some(b'h')));
         drop(far);
         assert_eq!(wire.read(&mut buffer).await.unwrap(), 0);
         assert_eq!(notes.ended(), Some(Failure::Eof));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::families::{self, Family};
-use crate::model::{Failure, Layer, Mechanism, Status};
+use crate::model::{ExperimentKind, ExperimentOutcome, Failure, Layer, Mechanism, Status};
 
 /// The documentation of the metrics, Markdown.
 pub fn metrics_markdown() -> String {
@@ -24,8 +24,16 @@ pub fn metrics_markdown() -> String {
     let statuses: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
     let layers: Vec<_> = Layer::ALL.iter().map(|layer| layer.as_str()).collect();
     let mechanisms: Vec<_> = Mechanism::ALL.iter().map(|mechanism| mechanism.as_str()).collect();
-    let sets: [(&str, &[&str]); 4] =
-        [("status", &statuses), ("layer", &layers), ("mechanism", &mechanisms), ("failure", Failure::LABELS)];
+    let kinds: Vec<_> = ExperimentKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let outcomes: Vec<_> = ExperimentOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+    let sets: [(&str, &[&str]); 6] = [
+        ("status", &statuses),
+        ("layer", &layers),
+        ("mechanism", &mechanisms),
+        ("failure", Failure::LABELS),
+        ("kind", &kinds),
+        ("outcome", &outcomes),
+    ];
     for (label, values) in sets {
         let _ = writeln!(page, "- `{label}`: {}", values.map_code().join(", "));
     }

@@ -97,6 +97,13 @@ pub const MEASUREMENTS: Family = counter(
     "Measurements judged since the process started, by the verdict on the single measurement.",
 );
 
+/// Follow-up experiments made.
+pub const EXPERIMENTS: Family = counter(
+    "blockspan_experiments_total",
+    &["vantage", "kind", "outcome"],
+    "Follow-up experiments by what was varied and which of the two attempts failed.",
+);
+
 /// Failures of single steps.
 pub const LAYER_FAILURES: Family = counter(
     "blockspan_layer_failures_total",
@@ -170,6 +177,7 @@ pub const ALL: &[Family] = &[
     BLOCKED_SINCE,
     SPANS,
     MEASUREMENTS,
+    EXPERIMENTS,
     LAYER_FAILURES,
     LAYER_DURATION,
     VANTAGE_UP,

@@ -14,7 +14,8 @@ use super::families::{self, Family};
 use super::layers;
 use crate::detect::SeriesState;
 use crate::model::{
-    ControlId, Evidence, Layer, Mechanism, SeriesKey, SpanChange, SpanChangeKind, Status, Timestamp, VantageId, Verdict,
+    ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, SeriesKey, SpanChange,
+    SpanChangeKind, Status, Timestamp, VantageId, Verdict,
 };
 
 /// The metric table contradicts itself, or the process cannot be read. Only at start.
@@ -33,6 +34,7 @@ pub struct Metrics {
     blocked_since: GaugeVec,
     spans: IntCounterVec,
     measurements: IntCounterVec,
+    experiments: IntCounterVec,
     layer_failures: IntCounterVec,
     layer_duration: HistogramVec,
     vantage_up: IntGaugeVec,
@@ -75,6 +77,7 @@ impl Metrics {
             )?,
             spans: add(&registry, counters(&families::SPANS)?)?,
             measurements: add(&registry, counters(&families::MEASUREMENTS)?)?,
+            experiments: add(&registry, counters(&families::EXPERIMENTS)?)?,
             layer_failures: add(&registry, counters(&families::LAYER_FAILURES)?)?,
             layer_duration: add(
                 &registry,
@@ -134,6 +137,11 @@ impl Metrics {
             return;
         }
         self.measurements.with_label_values(&[vantage.as_str(), verdict.status.as_str()]).inc();
+        // Those of earlier rounds were counted with theirs.
+        let fresh = |pair: &&Experiment| pair.began() >= evidence.measurement.started_at;
+        for pair in evidence.experiments.iter().filter(fresh) {
+            self.experiments.with_label_values(&experiment_labels(vantage, pair.kind, pair.outcome())).inc();
+        }
         for step in layers::steps(&evidence.measurement) {
             let layer = step.layer.as_str();
             self.layer_duration.with_label_values(&[vantage.as_str(), layer]).observe(step.elapsed.as_seconds());
@@ -248,6 +256,9 @@ impl Metrics {
             self.measurements.with_label_values(&[vantage, status.as_str()]);
             self.spans.with_label_values(&[vantage, status.as_str()]);
         }
+        for (kind, outcome) in experiment_sets() {
+            self.experiments.with_label_values(&[vantage, kind.as_str(), outcome.as_str()]);
+        }
         for layer in Layer::ALL {
             self.layer_duration.with_label_values(&[vantage, layer.as_str()]);
             for failure in layers::usual_failures(*layer) {
@@ -275,6 +286,9 @@ impl Metrics {
         for status in Status::ALL {
             let _ = self.measurements.remove_label_values(&[vantage, status.as_str()]);
             let _ = self.spans.remove_label_values(&[vantage, status.as_str()]);
+        }
+        for (kind, outcome) in experiment_sets() {
+            let _ = self.experiments.remove_label_values(&[vantage, kind.as_str(), outcome.as_str()]);
         }
         for layer in Layer::ALL {
             let _ = self.layer_duration.remove_label_values(&[vantage, layer.as_str()]);
@@ -304,6 +318,16 @@ fn blocked_labels(series: &SeriesKey, mechanism: Option<Mechanism>) -> [&str; 4]
     // An empty label is what Prometheus takes for an absent one.
     let mechanism = mechanism.map_or("", Mechanism::as_str);
     [series.site.as_str(), series.url.as_str(), series.vantage.as_str(), mechanism]
+}
+
+/// Every kind with every outcome.
+fn experiment_sets() -> impl Iterator<Item = (ExperimentKind, ExperimentOutcome)> {
+    let outcomes = |kind: &'static ExperimentKind| ExperimentOutcome::ALL.iter().map(move |outcome| (*kind, *outcome));
+    ExperimentKind::ALL.iter().flat_map(outcomes)
+}
+
+fn experiment_labels(vantage: &VantageId, kind: ExperimentKind, outcome: ExperimentOutcome) -> [&str; 3] {
+    [vantage.as_str(), kind.as_str(), outcome.as_str()]
 }
 
 fn opts(family: &Family) -> Opts {

@@ -10,8 +10,8 @@ use super::fixtures::{at, evidence, series, span, state, verdict};
 use super::metrics::Metrics;
 use crate::detect::SeriesState;
 use crate::model::{
-    AddressOrigin, DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Mechanism, QueryType, QuicHandshake,
-    SeriesKey, SpanChange, SpanChangeKind, Status, TcpConnect, TlsHandshake,
+    AddressOrigin, Attempt, DnsExchange, DnsRole, DnsTransport, Elapsed, Experiment, ExperimentKind, Failure,
+    Mechanism, QueryType, QuicHandshake, SeriesKey, SpanChange, SpanChangeKind, Status, TcpConnect, TlsHandshake,
 };
 
 fn blocked_series() -> SeriesKey {
@@ -99,6 +99,20 @@ fn busy() -> Metrics {
         alpn: None,
         last_good: None,
     }];
+    let started = evidence.measurement.started_at;
+    for at in [started, started.minus(Duration::from_secs(60))] {
+        let attempt = |failure| Attempt {
+            name: "fergana.media".to_owned(),
+            address: None,
+            resolver: None,
+            at,
+            elapsed: Elapsed::default(),
+            failure,
+            layer: None,
+        };
+        let (suspect, variant) = (attempt(Some(Failure::Eof)), attempt(None));
+        evidence.experiments.push(Experiment { kind: ExperimentKind::UnrelatedSni, suspect, variant });
+    }
     metrics.observe(&evidence, &verdict(&evidence, Status::Blocked));
     let span = span(&key, Some(Mechanism::TlsTimeout));
     metrics.span_changed(&SpanChange {
@@ -133,6 +147,11 @@ fn a_measurement_is_counted_by_layer() {
     is(r#"blockspan_layer_failures_total{failure="connection_refused",layer="quic",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_layer_failures_total{failure="generic_timeout_error",layer="quic",vantage="almaty-kt"}"#, 0.0);
     is(r#"blockspan_layer_duration_seconds_bucket{layer="quic",vantage="almaty-kt",le="0.05"}"#, 1.0);
+    let experiments = |kind: &str, outcome: &str| {
+        format!(r#"blockspan_experiments_total{{kind="{kind}",outcome="{outcome}",vantage="almaty-kt"}}"#)
+    };
+    is(&experiments("unrelated_sni", "suspect_fails"), 1.0);
+    is(&experiments("other_host", "void"), 0.0);
     is(r#"blockspan_spans_total{status="blocked",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_vantage_up{vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_control_up{control="berlin"}"#, 1.0);

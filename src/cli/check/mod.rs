@@ -2,6 +2,7 @@
 
 mod dns;
 mod draw;
+mod experiments;
 mod failure;
 mod others;
 mod sketch;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Desk, ONE_SITE, file_name};
 use crate::config::{
-    ControlConfig, DetectConfig, Loaded, NetworkConfig, Overrides, Paths, ProbeConfig, ResolverSpec, Role, ServeConfig,
-    StoreConfig, StoreUrl, TlsConfig, Via, load,
+    ControlConfig, DetectConfig, ExperimentsConfig, Loaded, NetworkConfig, Overrides, Paths, ProbeConfig, ResolverSpec,
+    Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, Via, load,
 };
-use crate::model::{CanaryScope, Status};
+use crate::model::{CanaryScope, ExperimentKind, Status};
 
 const SAMPLE: &str = include_str!("../../../blockspan.sample.toml");
 const SHIPPED: &str = include_str!("../../../targets.toml");
@@ -106,6 +106,13 @@ fn the_sample_says_the_defaults_and_every_key() {
         "resolvers",
         "helpers",
         "max_age",
+        "unrelated_sni",
+        "sni_elsewhere",
+        "other_resolvers",
+        "other_family",
+        "other_host",
+        "unrelated_name",
+        "per_hour",
         "id",
         "role",
         "country",
@@ -166,6 +173,11 @@ allow_private = ["10.0.0.0/8", "fd00::/8"]
 resolvers = ["tls://dns.example@192.0.2.1"]
 helpers = [{ url = "https://helper.example/", token_file = "secret/token" }, { id = "b", url = "http://[::1]/" }]
 max_age = "1m"
+[experiments]
+sni_elsewhere = false
+other_family = false
+unrelated_name = "BÜCHER.example."
+per_hour = 6
 [[vantage]]
 id = "tunnel"
 via = "socks5://[::1]"
@@ -186,6 +198,9 @@ url = "https://stable.example/"
     assert_eq!(config.network.allow_private.len(), 2);
     assert_eq!(config.control.helpers[0].id.as_str(), "helper.example");
     assert_eq!(config.control.helpers[0].token_file, Some(desk.path("secret/token")));
+    let kinds = [ExperimentKind::UnrelatedSni, ExperimentKind::OtherResolvers, ExperimentKind::OtherHost];
+    assert_eq!(config.experiments.kinds, kinds);
+    assert_eq!((config.experiments.unrelated_name.as_str(), config.experiments.per_hour), ("xn--bcher-kva.example", 6));
     assert_eq!(config.vantages[0].via, Via::Socks5 { proxy: "[::1]:1080".to_owned() });
     assert_eq!(config.vantages[0].resolvers, config.control.resolvers, "asked through the tunnel");
     assert_eq!(config.vantages[1].resolvers, config.control.resolvers, "a control does not ask who may be lying");
@@ -264,6 +279,7 @@ fn the_defaults_are_those_of_the_types() {
     assert_eq!(config.tls, TlsConfig::default());
     assert_eq!(config.network, NetworkConfig::default());
     assert_eq!(config.control, ControlConfig::default());
+    assert_eq!(config.experiments, ExperimentsConfig::default());
 }
 
 #[test]

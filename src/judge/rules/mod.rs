@@ -3,6 +3,7 @@
 pub(super) mod authentic;
 pub(super) mod cleartext;
 pub(super) mod dns;
+pub(super) mod experiments;
 pub(super) mod gates;
 pub(super) mod interception;
 pub(super) mod layers;

@@ -27,6 +27,18 @@ use crate::vantage::Vantage;
 
 pub use reference::{Reference, ReferenceError};
 
+/// The name servers that a datagram question to `resolver` goes to, the first one first; none for other transports.
+pub(super) async fn datagram_servers(resolver: &ResolverSpec) -> Vec<std::net::SocketAddr> {
+    match resolver {
+        ResolverSpec::System => {
+            let servers = system::NameServers::default();
+            resolv_conf::read(&servers.path, servers.port).await
+        }
+        ResolverSpec::Udp(server) => vec![*server],
+        ResolverSpec::Tcp(_) | ResolverSpec::Dot { .. } | ResolverSpec::Doh { .. } => Vec::new(),
+    }
+}
+
 /// What is asked, and for which measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct DnsQuery<'a> {

@@ -121,7 +121,7 @@ pub(super) async fn dial(prober: &Prober, vantage: &Vantage, dial: Dial) -> Atte
 }
 
 /// Silence within less than half of the usual time says nothing of the peer: the measurement's own end cut the step off.
-pub(super) fn cut_short(failure: Option<Failure>, allowed: Duration, usual: Duration) -> Option<Failure> {
+pub(in crate::probe) fn cut_short(failure: Option<Failure>, allowed: Duration, usual: Duration) -> Option<Failure> {
     let cut = failure == Some(Failure::GenericTimeout) && allowed < usual / 2;
     if cut { Some(Failure::Interrupted) } else { failure }
 }

@@ -18,6 +18,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use self::aside::Extras;
+pub(super) use self::attempt::cut_short;
 use self::family::Ipv6Check;
 use self::gate::Gates;
 use self::http3::Http3Memory;
@@ -93,6 +94,31 @@ impl Prober {
     /// The trusted roots, for other clients.
     pub fn roots(&self) -> &Roots {
         &self.roots
+    }
+
+    /// The configured bounds.
+    pub(super) const fn bounds(&self) -> &ProbeConfig {
+        &self.timeouts
+    }
+
+    /// Whether `ip` cannot be a public site's.
+    pub(super) fn is_bogon(&self, ip: std::net::IpAddr) -> bool {
+        crate::model::is_bogon(ip, &self.allow_private)
+    }
+
+    /// Whether `vantage` has a way to the IPv6 internet.
+    pub(super) async fn has_ipv6(&self, vantage: &Vantage) -> bool {
+        self.ipv6.available(vantage).await
+    }
+
+    /// Waits for a place among the connections to `address`.
+    pub(super) async fn enter(&self, address: std::net::SocketAddr) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.gates.enter(address).await
+    }
+
+    /// Whom encrypted resolvers must prove themselves to.
+    pub(super) const fn resolver_tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.tls
     }
 
     /// Measures `target` from `vantage`. Never fails: every failure is in the record. Takes at most the configured

@@ -265,6 +265,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::ZERO },
         canaries: Vec::new(),
         helper: HelperServiceConfig::default(),
+        experiments: crate::config::ExperimentsConfig::default(),
     }
 }
 

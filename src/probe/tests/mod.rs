@@ -2,6 +2,7 @@
 
 mod aside;
 pub(crate) mod bed;
+mod experiment;
 mod helper;
 mod hops;
 mod http;
