@@ -25,6 +25,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod throttling;
 mod types;
 mod unique;
 mod url;
@@ -38,6 +39,6 @@ pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, Loaded, Overrides, Paths, load};
 pub use source::Place;
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

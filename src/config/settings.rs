@@ -2,17 +2,18 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, TlsConfig,
-    VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, ThrottlingConfig,
+    TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, keep, network, probe, vantage};
+use super::{canary, control, detect, keep, network, probe, throttling, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) probe: ProbeConfig,
     pub(super) detect: DetectConfig,
+    pub(super) throttling: ThrottlingConfig,
     pub(super) store: StoreConfig,
     pub(super) serve: ServeConfig,
     pub(super) tls: TlsConfig,
@@ -28,6 +29,7 @@ impl Default for Settings {
         Self {
             probe: ProbeConfig::default(),
             detect: DetectConfig::default(),
+            throttling: ThrottlingConfig::default(),
             store: StoreConfig::default(),
             serve: ServeConfig::default(),
             tls: TlsConfig::default(),
@@ -44,6 +46,7 @@ impl Settings {
     pub(super) fn read(root: &mut Fields<'_>) -> Self {
         let probe = root.section("probe", probe::read);
         let detect = root.section("detect", detect::read);
+        let throttling = root.section("throttling", throttling::read);
         let store = root.section("store", keep::read_store);
         let serve = root.section("serve", keep::read_serve);
         let tls = root.section("tls", network::read_tls);
@@ -52,6 +55,6 @@ impl Settings {
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries }
+        Self { probe, detect, throttling, store, serve, tls, network, vantages, control, canaries }
     }
 }

@@ -79,7 +79,8 @@ impl Instrument {
             helpers.push(client);
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
-        let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
+        let detector =
+            Detector::new(Params::new(&config.detect).with_throttling(&config.throttling), SpanSource::Measured);
         let knowledge = Knowledge::new(config.network.allow_private.clone());
         let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
         Ok(Self { config, prober, stations, controls, canaries: CanaryDesk::new(), detector, knowledge, countries })
@@ -130,7 +131,8 @@ impl Instrument {
         let station = self.stations.get(&key.vantage)?;
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
-        let wanted = trigger == Trigger::Manual || judge::needs_second_opinion(&measurement);
+        let wanted =
+            trigger == Trigger::Manual || judge::needs_second_opinion(&measurement, standing.baseline.as_ref());
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();
             tokio::join!(self.controls.ask(&target, &measurement, failed), self.canaries.ask(&self.prober, station),)

@@ -3,8 +3,8 @@
 use super::state::{LastVerdict, Run, SeriesState};
 use super::{Outcome, Params, Trial};
 use crate::model::{
-    Bracket, Measurement, Mechanism, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource, Status,
-    Timestamp, Verdict,
+    Bracket, Measurement, Mechanism, Pace, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource,
+    Status, Timestamp, Verdict,
 };
 
 /// Prior odds against a block at any one moment, as a score: what confidence must first make good.
@@ -51,7 +51,29 @@ impl Detector {
         if verdict.status != Status::Blocked {
             state.settled = Some(verdict.status);
         }
-        self.take(key, state, Trial::of(measurement, verdict))
+        let mut trial = Trial::of(measurement, verdict);
+        // While throttling is being seen, an answer that is still far slower than usual is no recovery, though control
+        // or canaries were lacking to call it throttled.
+        let slowed = trial.outcome == Outcome::Good && state.is_slowed();
+        if slowed && !state.pace.is_ordinary(measurement, &self.params.pace) {
+            trial.outcome = Outcome::Silent;
+        }
+        let changes = self.take(key, state, trial);
+        self.learn(state, measurement, verdict);
+        changes
+    }
+
+    /// Learns the pace of a good measurement, unless something is being seen that may be throttling or its end.
+    fn learn(&self, state: &mut SeriesState, measurement: &Measurement, verdict: &Verdict) {
+        let plain = measurement.final_answer().and_then(|answer| answer.status).is_some_and(|status| status < 400);
+        let quiet = state.span.is_none() && !state.is_unsettled();
+        if plain
+            && quiet
+            && verdict.status == Status::Accessible
+            && let Some(pace) = Pace::of(measurement)
+        {
+            state.pace.learn(measurement.started_at, &pace, &self.params.pace);
+        }
     }
 
     /// Takes in one trial.
@@ -87,7 +109,8 @@ impl Detector {
         state.score += self.params.step_down();
         state.recovered.get_or_insert(trial.until);
         let since = state.unsettle(trial.from);
-        if state.score < self.params.threshold || trial.until.since(since) < self.params.spread {
+        let spread = self.params.spread_of(state.span.as_ref().and_then(|span| span.mechanism));
+        if state.score < self.params.threshold || trial.until.since(since) < spread {
             return None;
         }
         let mut span = state.span.take()?;
@@ -98,6 +121,7 @@ impl Detector {
             settled: state.settled,
             last_good: Some(trial.from),
             last_trial: state.last_trial,
+            pace: std::mem::take(&mut state.pace),
             ..SeriesState::default()
         };
         Some(SpanChange { kind: SpanChangeKind::Closed, at: trial.from, span })
@@ -125,7 +149,8 @@ impl Detector {
         state.doubt = Some(0.0);
         let since = state.unsettle(trial.from);
         let proven = state.run.proofs >= self.params.proofs;
-        let spread = trial.until.since(since) >= self.params.spread;
+        let mechanism = state.run.main_mechanism().map(|(mechanism, _)| mechanism);
+        let spread = trial.until.since(since) >= self.params.spread_of(mechanism);
         if state.score < self.params.threshold || !state.run.is_evident() || !(proven || spread) {
             return None;
         }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::json::to_json_line;
 use super::scrub::Scrub;
 use crate::model::{
-    CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
-    Mechanism, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
+    Baseline, CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, HttpExchange, MeasurementId,
+    Mechanism, Pace, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake, VantageId, Verdict,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -33,6 +33,8 @@ struct Judged<'a> {
     tls: &'a [TlsHandshake],
     http: Vec<HttpExchange>,
     quic: &'a [QuicHandshake],
+    pace: Option<Pace>,
+    baseline: Option<Baseline>,
 }
 
 /// The same with all that the verdict rests on.
@@ -68,6 +70,8 @@ impl<'a> Judged<'a> {
             tls: &measurement.tls,
             http: measurement.http.iter().map(|exchange| scrub.http(exchange)).collect(),
             quic: &measurement.quic,
+            pace: Pace::of(measurement),
+            baseline: evidence.baseline,
         }
     }
 }
@@ -137,6 +141,8 @@ mod tests {
             "tls",
             "http",
             "quic",
+            "pace",
+            "baseline",
         ];
         let mut found = keys(measurement_json);
         let mut wanted: Vec<String> = contract.iter().map(ToString::to_string).collect();

@@ -15,6 +15,8 @@ use crate::model::{AddressOrigin, CountryCode, Evidence, Failure, Measurement};
 pub(super) struct Facts<'e> {
     /// The measurement itself, for what is single in it.
     pub measurement: &'e Measurement,
+    /// All of it, for what only few rules look at.
+    pub evidence: &'e Evidence,
     /// The measurement in order.
     pub seen: Seen<'e>,
     /// Where and how an ordinary user of this network fails.
@@ -50,6 +52,7 @@ impl<'e> Facts<'e> {
         let failing = seen.stuck().and_then(Failing::at);
         Self {
             measurement: &evidence.measurement,
+            evidence,
             seen,
             failing,
             controls: Controls::new(&evidence.controls),

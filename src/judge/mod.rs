@@ -27,7 +27,7 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use crate::model::{CountryCode, Evidence, Measurement, RuleId, Verdict};
+use crate::model::{Baseline, CountryCode, Evidence, Measurement, RuleId, Verdict};
 
 pub use knowledge::{BlockPageMark, InterceptionCa, InterceptionName, Knowledge, Sinkhole};
 pub use page::rules_page;
@@ -60,10 +60,11 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
 
 /// Whether a measurement needs controls and canaries to be judged: anything but a plain answer (status below 400) over
 /// valid TLS, reached hop by hop through the vantage's own addresses. Clear-text answers always need a control to be
-/// compared with.
-pub fn needs_second_opinion(measurement: &Measurement) -> bool {
+/// compared with. So does an answer that is far slower than `baseline`, or slow where nothing better is known; without a
+/// baseline at all paces are not compared.
+pub fn needs_second_opinion(measurement: &Measurement, baseline: Option<&Baseline>) -> bool {
     static BUILT_IN: LazyLock<Knowledge> = LazyLock::new(|| Knowledge::new(Vec::new()));
     let seen = seen::Seen::new(measurement, &BUILT_IN);
     let plain = seen.authentic_own_answer().and_then(|exchange| exchange.status).is_some_and(|status| status < 400);
-    !plain
+    !plain || baseline.is_some_and(|baseline| rules::throttle::is_remarkable(&seen, &baseline.pace))
 }

@@ -84,6 +84,17 @@ enum Aside {
     Online,
     NoWorld(Failure),
     Home,
+    Paces(Pace, Pace, Pace),
+}
+
+fn a_pace() -> impl Strategy<Value = Pace> {
+    let time = || prop::option::of(prop::sample::select(&[50_000u64, 400_000, 3_000_000, 30_000_000][..]));
+    let rate = prop::option::of(prop::sample::select(&[0.0f64, 9e3, 300e3, 1e8][..]));
+    (time(), time(), time(), rate).prop_map(|(connect, handshake, first_byte, bytes_per_second)| {
+        let [connect, handshake, first_byte] =
+            [connect, handshake, first_byte].map(|time| time.map(Elapsed::from_micros));
+        Pace { connect, handshake, first_byte, bytes_per_second }
+    })
 }
 
 fn aside() -> impl Strategy<Value = Aside> {
@@ -94,6 +105,7 @@ fn aside() -> impl Strategy<Value = Aside> {
         Just(Aside::Online),
         failure().prop_map(Aside::NoWorld),
         Just(Aside::Home),
+        (a_pace(), a_pace(), a_pace()).prop_map(|(usual, control, canary)| Aside::Paces(usual, control, canary)),
     ]
 }
 
@@ -118,6 +130,14 @@ fn beside(story: Story, asides: Vec<Aside>) -> Story {
         Aside::Online => story.online(),
         Aside::NoWorld(failure) => story.no_world(failure),
         Aside::Home => story.home(),
+        Aside::Paces(usual, control, canary) => {
+            let mut story = story;
+            story.evidence.baseline = Some(Baseline { samples: 64, pace: usual });
+            story.evidence.controls.iter_mut().for_each(|report| report.pace = Some(control));
+            let canaries = story.evidence.canaries.iter_mut().flat_map(|report| &mut report.results);
+            canaries.for_each(|result| result.pace = Some(canary));
+            story
+        }
     })
 }
 
@@ -163,8 +183,8 @@ proptest! {
         let other = shuffled(&story.evidence, seed);
         prop_assert_eq!(verdict(&story.evidence), verdict(&other));
         prop_assert_eq!(
-            needs_second_opinion(&story.evidence.measurement),
-            needs_second_opinion(&other.measurement)
+            needs_second_opinion(&story.evidence.measurement, story.evidence.baseline.as_ref()),
+            needs_second_opinion(&other.measurement, other.baseline.as_ref())
         );
     }
 
@@ -178,6 +198,8 @@ proptest! {
         let steps: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Then(_))).collect();
         let mut story = told(URLS[0], steps);
         story.evidence.measurement.http.clear();
+        // Speed is no content: valid TLS does not vouch for it.
+        let asides = asides.into_iter().filter(|aside| !matches!(aside, Aside::Paces(..))).collect();
         let story = beside(story.own(&["185.15.0.77"]).at("185.15.0.77", At::Page(page(status))), asides);
         let verdict = verdict(&story.evidence);
         prop_assert!(matches!(verdict.status, Status::Accessible | Status::Denied), "{:?}", verdict);

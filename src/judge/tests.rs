@@ -1,5 +1,7 @@
 //! One case or more for every rule, and near misses: evidence that lacks one thing.
 
+mod throttle;
+
 use super::testing::*;
 use super::{needs_second_opinion, rule_table};
 use crate::model::*;
@@ -564,7 +566,8 @@ fn every_case_is_decided_by_the_rule_expected() {
 
 #[test]
 fn every_rule_is_hit_and_known() {
-    let hit: std::collections::BTreeSet<&str> = cases().iter().map(|(_, _, rule)| *rule).collect();
+    let all = cases().into_iter().chain(throttle::cases());
+    let hit: std::collections::BTreeSet<&str> = all.map(|(_, _, rule)| rule).collect();
     let known: std::collections::BTreeSet<&str> = rule_table().iter().map(|rule| rule.id).collect();
     assert_eq!(known.len(), rule_table().len(), "an id is used twice");
     assert_eq!(hit, known);
@@ -586,7 +589,7 @@ fn rules_keep_the_meaning_of_status_strength_and_weight() {
 
 #[test]
 fn no_reason_is_empty_or_carries_control_characters() {
-    for (what, story, _) in cases() {
+    for (what, story, _) in cases().into_iter().chain(throttle::cases()) {
         let reasons = story.verdict().reasons;
         assert!(!reasons.is_empty(), "{what}");
         for reason in reasons {
@@ -657,7 +660,7 @@ fn ranges_that_are_allowed_count_as_public() {
 
 #[test]
 fn only_a_plain_authentic_success_needs_no_second_opinion() {
-    let needs = |story: Story| needs_second_opinion(&story.evidence.measurement);
+    let needs = |story: Story| needs_second_opinion(&story.evidence.measurement, None);
     assert!(!needs(site().at(SITE, At::Page(page(200)))));
     assert!(!needs(clear().at(SITE, redirect(URL)).then(URL).own(&[SITE]).at(SITE, At::Page(page(200)))));
     assert!(needs(clear().at(SITE, At::Page(page(200)))));

@@ -4,7 +4,7 @@ use super::super::look::{self, BOLD, DIM, Look};
 use super::super::text::{columns, wrap};
 use super::super::words;
 use super::sketch::{NAME, Sketch};
-use super::{dns, others, transport};
+use super::{dns, others, pace, transport};
 use crate::model::{Evidence, Measurement, Status, Verdict};
 
 /// Draws one measurement with its verdict, at most `look.width` columns wide.
@@ -22,6 +22,7 @@ pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -
         dns::draw(&mut sketch, measurement, hop);
         transport::draw(&mut sketch, measurement, hop);
     }
+    pace::draw(&mut sketch, evidence);
     others::draw(&mut sketch, evidence);
     conclusion(&mut sketch, verdict);
     sketch.out

@@ -4,6 +4,7 @@ mod dns;
 mod draw;
 mod failure;
 mod others;
+mod pace;
 mod sketch;
 mod transport;
 
