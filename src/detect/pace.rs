@@ -53,6 +53,17 @@ impl Default for PaceParams {
     }
 }
 
+/// How a pace compares with what is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Clearly not throttled.
+    Ordinary,
+    /// Slower, but not by enough to have asked others.
+    Grey,
+    /// So much slower that control and canaries were asked; the verdict says what came of it.
+    Remarkable,
+}
+
 /// A pace in four bytes: connect, handshake, first byte, rate. Each is the logarithm of the figure in twelfths of a
 /// doubling, plus one; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -163,10 +174,17 @@ impl PaceMemory {
         })
     }
 
-    /// Whether `measurement` is clearly not throttled. One without an answer says nothing against it.
-    pub(super) fn is_ordinary(&self, measurement: &Measurement, params: &PaceParams) -> bool {
-        let Some((baseline, pace)) = self.baseline(params).zip(Pace::of(measurement)) else { return true };
-        pace.against(&baseline.pace).all(|slowness: Slowness| slowness.is_ordinary())
+    /// How the pace of `measurement` compares. One without an answer says nothing against it.
+    pub(super) fn look(&self, measurement: &Measurement, params: &PaceParams) -> Look {
+        let Some((baseline, pace)) = self.baseline(params).zip(Pace::of(measurement)) else { return Look::Ordinary };
+        let parts: Vec<Slowness> = pace.against(&baseline.pace).collect();
+        if parts.iter().all(Slowness::is_ordinary) {
+            Look::Ordinary
+        } else if parts.iter().any(Slowness::is_remarkable) {
+            Look::Remarkable
+        } else {
+            Look::Grey
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The test itself: one trial after another moves the state and gives span changes.
 
+use super::pace::Look;
 use super::state::{LastVerdict, Run, SeriesState};
 use super::{Outcome, Params, Trial};
 use crate::model::{
@@ -52,13 +53,17 @@ impl Detector {
             state.settled = Some(verdict.status);
         }
         let mut trial = Trial::of(measurement, verdict);
-        // While throttling is being seen, an answer that is still far slower than usual is no recovery, though control
-        // or canaries were lacking to call it throttled.
-        let slowed = trial.outcome == Outcome::Good && state.is_slowed();
-        if slowed && !state.pace.is_ordinary(measurement, &self.params.pace) {
+        let look = state.pace.look(measurement, &self.params.pace);
+        // While throttling is being seen, an answer that is slower than usual, but not by enough or not provably so, is
+        // no recovery.
+        let unclear = look == Look::Grey || verdict.weight == 0.0;
+        if trial.outcome == Outcome::Good && unclear && state.is_slowed() {
             trial.outcome = Outcome::Silent;
         }
         let changes = self.take(key, state, trial);
+        if state.last_good == Some(trial.from) && look == Look::Ordinary {
+            state.last_prompt = state.last_good;
+        }
         self.learn(state, measurement, verdict);
         changes
     }
@@ -120,6 +125,7 @@ impl Detector {
             last: state.last.take(),
             settled: state.settled,
             last_good: Some(trial.from),
+            last_prompt: Some(trial.from),
             last_trial: state.last_trial,
             pace: std::mem::take(&mut state.pace),
             ..SeriesState::default()
@@ -166,6 +172,7 @@ impl Detector {
         let (mechanism, from) = state.run.main_mechanism()?;
         let first = state.run.first.unwrap_or(trial.from);
         state.weight_of_span = state.run.score;
+        let last_good = if mechanism == Mechanism::Throttled { state.last_prompt } else { state.last_good };
         Some(Span {
             span_id: SpanId::derived(&format!(
                 "{}\n{}\n{}\n{}\n{}",
@@ -182,7 +189,7 @@ impl Detector {
             status: Status::Blocked,
             mechanism: Some(mechanism),
             segments: vec![Segment { from, mechanism }],
-            start: ordered(state.last_good, state.run.evident_at),
+            start: ordered(last_good, state.run.evident_at),
             end: None,
             ongoing: true,
             last_observed: Some(trial.from),

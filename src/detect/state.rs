@@ -42,6 +42,9 @@ pub struct SeriesState {
     pub(super) last_trial: Option<Timestamp>,
     /// Beginning of the latest good probe that may be relied on: a block that comes started not before it.
     pub(super) last_good: Option<Timestamp>,
+    /// The same with an ordinary pace: slowness that comes started not before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_prompt: Option<Timestamp>,
     /// Score of the successes since the latest failure, until they are evident: before that they may have slipped
     /// through a block that had already begun.
     pub(super) doubt: Option<f64>,

@@ -34,7 +34,9 @@ pub const TIMES_SLOWER: f64 = 8.0;
 const RATE_TIMES_SLOWER: f64 = 5.0;
 /// Slower by less than half of that is ordinary, and so is what is beyond the bounds by twice.
 const ORDINARY: f64 = 0.5;
-/// Others must be so many times faster to show that they do not share the slowness.
+/// Others must be so many times faster to show that they do not share the slowness, and twice as many times if they are
+/// themselves not far from slow: a server that is overloaded answers a near control faster than us, and slowly all the
+/// same.
 const NOT_SHARED: f64 = 4.0;
 /// A TCP handshake shorter than this shows no congested line, however it compares with the usual one.
 const LINE_TIME: Elapsed = Elapsed::from_micros(100_000);
@@ -65,7 +67,7 @@ impl Pace {
     /// Each part in which throttling would show, against what is usual. Over TLS the censor has read the site's name
     /// before the handshake's answer, so a first byte that is late after a prompt handshake is the server's own thinking:
     /// it counts in clear text only.
-    pub fn against(&self, usual: &Self) -> impl Iterator<Item = Slowness> {
+    pub fn against(&self, usual: &Self) -> impl Iterator<Item = Slowness> + use<> {
         let line = match (self.connect, usual.connect) {
             (Some(here), Some(usual)) if here >= LINE_TIME => {
                 (here.as_seconds() / usual.as_seconds().max(1e-4)).max(1.0)
@@ -107,19 +109,16 @@ impl Slowness {
         if !self.has_fast_usual() {
             return !self.is_slow();
         }
-        let (enough, bound) = match self.part {
-            PacePart::Goodput => (RATE_TIMES_SLOWER * ORDINARY, SLOW_RATE / ORDINARY),
-            _ => (TIMES_SLOWER * ORDINARY, SLOW_TIME.as_seconds() * ORDINARY),
-        };
+        let enough = ORDINARY * if self.part == PacePart::Goodput { RATE_TIMES_SLOWER } else { TIMES_SLOWER };
         // A lost first packet makes the line look bad for once; that is no sign of recovery, so the line explains nothing.
-        let beyond = if self.part == PacePart::Goodput { self.here >= bound } else { self.here <= bound };
-        beyond || self.times().is_some_and(|times| times < enough)
+        self.part.is_prompt(self.here) || self.times().is_some_and(|times| times < enough)
     }
 
     /// Whether `other`'s pace in the same part shows that it does not share the slowness; None when it does not tell.
     pub fn is_shared_with(&self, other: &Pace) -> Option<bool> {
         let theirs = other.part(self.part)?;
-        Some(self.part.is_slow(theirs) || self.part.times(self.here, theirs) < NOT_SHARED)
+        let enough = if self.part.is_prompt(theirs) { NOT_SHARED } else { 2.0 * NOT_SHARED };
+        Some(self.part.is_slow(theirs) || self.part.times(self.here, theirs) < enough)
     }
 
     fn has_fast_usual(&self) -> bool {
@@ -130,6 +129,11 @@ impl Slowness {
 impl PacePart {
     fn is_slow(self, value: f64) -> bool {
         if self == Self::Goodput { value <= SLOW_RATE } else { value >= SLOW_TIME.as_seconds() }
+    }
+
+    /// Beyond the bound of what is slow by twice.
+    fn is_prompt(self, value: f64) -> bool {
+        if self == Self::Goodput { value >= SLOW_RATE / ORDINARY } else { value <= SLOW_TIME.as_seconds() * ORDINARY }
     }
 
     /// How many times slower `here` is than `there`.
@@ -207,6 +211,7 @@ mod tests {
         }
         assert_eq!(of(fast()), [Some(false), Some(false)]);
         assert_eq!(of(pace(80, 900, 200, 0.0)), [Some(true), None]);
+        assert_eq!(of(pace(80, 600, 200, 100e3)), [Some(true), Some(false)], "5 times, but not prompt itself");
         assert_eq!(of(pace(80, 200, 200, 40e3)), [Some(false), Some(true)]);
     }
 }

@@ -55,7 +55,7 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[throttling]\nsamples = «33\n", "`samples` is out of bounds"),
         ("[throttling]\nenabled = «\"no\"\n", "`enabled` has the wrong type"),
         ("[throttling]\nover = «60\n", "`over` is a number without a unit"),
-        ("[throttling]\nwindow = «\"400d\"\n", "`window` is longer than 52w"),
+        ("[throttling]\nwindow = «\"400d\"\n", "`window` is longer than 364d"),
         ("[throttling]\nsustained = «\"25h\"\n", "`sustained` is longer than 1d"),
         ("[store]\nurl = «\"postgres://localhost/x\"\n", "`url` names a PostgreSQL store"),
         ("[store]\nurl = «\"blockspan.db\"\n", "`url` is not a usable store"),

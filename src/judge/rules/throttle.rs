@@ -8,7 +8,7 @@
 
 use crate::judge::facts::Facts;
 use crate::judge::failing;
-use crate::judge::rule::{Finding, Rule, blocked};
+use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
 use crate::judge::seen::{Hop, Path, Seen};
 use crate::model::{
@@ -38,6 +38,16 @@ pub(in crate::judge) const ANSWERED: &[Rule] = &[
         differential,
         "The site's own answer is many times slower than usual from here (TLS handshake, page, or first byte in clear text), beyond what the TCP handshake explains, while the control gets it fast and a foreign canary is fast.",
         "OONI report on Kazakhstan, 2023-04-28; Xue et al., IMC 2021"
+    ),
+    rule!(
+        "throttled.unclear",
+        Accessible,
+        SelfProving,
+        0.95,
+        0.0,
+        unclear,
+        "The site's own answer is many times slower than usual from here, and neither control nor canaries tell whether others share that. It bears no weight on throttling: it begins no span, and ends none.",
+        "DESIGN 4.3"
     ),
 ];
 
@@ -98,13 +108,34 @@ fn usual(facts: &Facts<'_>) -> Pace {
     facts.evidence.baseline.map(|baseline| baseline.pace).unwrap_or_default()
 }
 
-/// Why others show that the slowness is not theirs: a sentence each of the control and of a canary. Err says what is
-/// missing.
-fn not_shared(facts: &Facts<'_>, slow: &Slowness) -> Result<[String; 2], String> {
-    Ok([control_is_fast(facts, slow)?, canary_is_fast(facts, slow)?])
+/// Why it cannot be said that others do not share a slowness.
+struct Doubt {
+    /// They do share it; otherwise they do not tell.
+    shared: bool,
+    /// In words.
+    why: String,
 }
 
-fn control_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, String> {
+impl Doubt {
+    fn shared(why: String) -> Self {
+        Self { shared: true, why }
+    }
+
+    fn unknown(why: &str) -> Self {
+        Self { shared: false, why: why.into() }
+    }
+}
+
+/// That others do not share the slowness: a sentence each of the control and of a canary.
+fn not_shared(facts: &Facts<'_>, slow: &Slowness) -> Result<[String; 2], Doubt> {
+    match (control_is_fast(facts, slow), canary_is_fast(facts, slow)) {
+        (Ok(control), Ok(canary)) => Ok([control, canary]),
+        (Err(doubt), _) if doubt.shared => Err(doubt),
+        (_, Err(doubt)) | (Err(doubt), _) => Err(doubt),
+    }
+}
+
+fn control_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, Doubt> {
     let answered = facts.controls.reports.iter().filter(|report| report.reached() == Some(true));
     let telling = answered.filter_map(|report| {
         let pace = report.pace.as_ref()?;
@@ -113,18 +144,18 @@ fn control_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, String>
     let mut fast = None;
     for (report, figure, shared) in telling {
         if shared {
-            return Err(format!(
+            return Err(Doubt::shared(format!(
                 "The control {} found it slow too ({}), so it is not slow from here only.",
                 report.id,
                 amount(slow.part, figure)
-            ));
+            )));
         }
         fast.get_or_insert_with(|| format!("The control {} got {}.", report.id, object(slow.part, figure)));
     }
-    fast.ok_or_else(|| "No control tells how fast it got the site, so it may be slow everywhere.".into())
+    fast.ok_or_else(|| Doubt::unknown("No control tells how fast it got the site, so it may be slow everywhere."))
 }
 
-fn canary_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, String> {
+fn canary_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, Doubt> {
     let results = facts.evidence.canaries.iter().flat_map(|report| &report.results);
     let foreign = results.filter(|result| result.scope == CanaryScope::Foreign && result.failure.is_none());
     let mut telling: Vec<(String, f64, bool)> = foreign
@@ -139,8 +170,11 @@ fn canary_is_fast(facts: &Facts<'_>, slow: &Slowness) -> Result<String, String> 
         Some((host, figure, false)) => {
             Ok(format!("The foreign canary {host} was fast at the same time ({}).", amount(slow.part, *figure)))
         }
-        Some((_, _, true)) => Err("The foreign canaries are slow too, so the line of this vantage seems to be.".into()),
-        None => Err("No foreign canary tells whether the line of this vantage is slow by itself.".into()),
+        Some((_, figure, true)) => Err(Doubt::shared(format!(
+            "The foreign canaries are slow too ({} at best), so the line of this vantage seems to be.",
+            amount(slow.part, *figure)
+        ))),
+        None => Err(Doubt::unknown("No foreign canary tells whether the line of this vantage is slow by itself.")),
     }
 }
 
@@ -229,6 +263,16 @@ fn unfinished(facts: &Facts<'_>) -> Option<Finding> {
     slowed(facts, &cut_off(facts)?)
 }
 
+/// Far slower than usual in a part of which others tell nothing.
+fn unclear(facts: &Facts<'_>) -> Option<Finding> {
+    let way = way(facts)?;
+    let large = way.pace.against(&usual(facts)).filter(Slowness::is_large);
+    let (slow, doubt) = large
+        .filter_map(|slow| not_shared(facts, &slow).err().map(|doubt| (slow, doubt)))
+        .find(|(_, doubt)| !doubt.shared)?;
+    Some(Finding::new(sentence(&way, &slow)).and([doubt.why]).and(say::controls(facts)).and([say::canaries(facts)]))
+}
+
 /// The part that is slower than usual by most and fast for others.
 fn slowed(facts: &Facts<'_>, way: &Way<'_, '_>) -> Option<Finding> {
     let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
@@ -262,7 +306,7 @@ pub(super) fn doubts(facts: &Facts<'_>) -> Vec<String> {
     let usual = usual(facts);
     let Some(slow) = way.pace.against(&usual).find(Slowness::is_remarkable) else { return Vec::new() };
     let why = match not_shared(facts, &slow) {
-        Err(missing) => missing,
+        Err(doubt) => doubt.why,
         Ok([control, _]) if slow.usual.is_none() => {
             format!(
                 "{control} How fast it usually is from here is not known yet, so it cannot be told from a slow way."
