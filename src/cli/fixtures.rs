@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{
     Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 use crate::model::*;
 
@@ -90,6 +90,7 @@ pub(crate) fn config() -> Config {
             max_in_flight: 64,
         },
         detect: DetectConfig { confirm_after: Vec::new(), spread: Duration::from_secs(120) },
+        throttling: ThrottlingConfig::default(),
         store: StoreConfig {
             url: StoreUrl::Sqlite(PathBuf::from("blockspan.db")),
             keep_measurements: Duration::from_secs(86_400),

@@ -287,7 +287,7 @@ fn belongs_elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "site" | "include" => Some("targets.toml"),
         "probe" | "detect" | "store" | "serve" | "tls" | "network" | "vantage" | "control" | "canary" | "helper"
-        | "experiments" => Some("blockspan.toml"),
+        | "experiments" | "throttling" => Some("blockspan.toml"),
         _ => None,
     }
 }

@@ -117,10 +117,35 @@ fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings, d
 
 fn finish(sites: Vec<Site>, settings: Settings, findings: Findings) -> Result<Loaded, ConfigErrors> {
     let (files, warnings) = findings.into_result()?;
-    let Settings { probe, detect, store, serve, tls, network, vantages, control, canaries, helper, experiments } =
-        settings;
-    let config =
-        Config { sites, probe, detect, store, serve, tls, network, vantages, control, canaries, helper, experiments };
+    let Settings {
+        probe,
+        detect,
+        throttling,
+        store,
+        serve,
+        tls,
+        network,
+        vantages,
+        control,
+        canaries,
+        helper,
+        experiments,
+    } = settings;
+    let config = Config {
+        sites,
+        probe,
+        detect,
+        throttling,
+        store,
+        serve,
+        tls,
+        network,
+        vantages,
+        control,
+        canaries,
+        helper,
+        experiments,
+    };
     Ok(Loaded { config, files, warnings })
 }
 

@@ -27,6 +27,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod throttling;
 mod types;
 mod unique;
 mod url;
@@ -40,6 +41,7 @@ pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, HelperOverrides, Loaded, Overrid
 pub use source::Place;
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, HelperConfig, HelperServiceConfig,
-    NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig,
+    VantageConfig, Via,
 };
 pub use url::parse_url;

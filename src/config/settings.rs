@@ -3,16 +3,17 @@
 use super::document::Fields;
 use super::types::{
     CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
-    ServeConfig, StoreConfig, TlsConfig, VantageConfig,
+    ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, experiments, helper, keep, network, probe, vantage};
+use super::{canary, control, detect, experiments, helper, keep, network, probe, throttling, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) probe: ProbeConfig,
     pub(super) detect: DetectConfig,
+    pub(super) throttling: ThrottlingConfig,
     pub(super) store: StoreConfig,
     pub(super) serve: ServeConfig,
     pub(super) tls: TlsConfig,
@@ -30,6 +31,7 @@ impl Default for Settings {
         Self {
             probe: ProbeConfig::default(),
             detect: DetectConfig::default(),
+            throttling: ThrottlingConfig::default(),
             store: StoreConfig::default(),
             serve: ServeConfig::default(),
             tls: TlsConfig::default(),
@@ -48,6 +50,7 @@ impl Settings {
     pub(super) fn read(root: &mut Fields<'_>, door_is_settled: bool) -> Self {
         let probe = root.section("probe", probe::read);
         let detect = root.section("detect", detect::read);
+        let throttling = root.section("throttling", throttling::read);
         let store = root.section("store", keep::read_store);
         let serve = root.section("serve", keep::read_serve);
         let tls = root.section("tls", network::read_tls);
@@ -58,6 +61,6 @@ impl Settings {
         let canaries = canary::read(root);
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         let experiments = root.section("experiments", experiments::read);
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries, helper, experiments }
+        Self { probe, detect, throttling, store, serve, tls, network, vantages, control, canaries, helper, experiments }
     }
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub probe: ProbeConfig,
     /// When a suspicion is confirmed.
     pub detect: DetectConfig,
+    /// How throttling is told.
+    pub throttling: ThrottlingConfig,
     /// Where the record is kept.
     pub store: StoreConfig,
     /// Where pages and metrics are served.
@@ -77,6 +79,22 @@ pub struct DetectConfig {
     /// Time over which evidence that does not prove itself must be spread before a span is opened or closed
     /// (default 2 min: residual blocking and bursts of loss make hasty repeats worthless).
     pub spread: Duration,
+}
+
+/// `[throttling]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThrottlingConfig {
+    /// Whether paces are learnt and compared at all (default true).
+    pub enabled: bool,
+    /// Good measurements that a usual pace must rest on, 1 to 32 (default 30).
+    pub samples: u32,
+    /// Time that they must be spread over (default 1 d: evenings are slower than nights).
+    pub over: Duration,
+    /// How far back the usual pace looks (default 14 d).
+    pub window: Duration,
+    /// How long slowness must last before a throttled span is opened, and ordinary pace before it is closed (default
+    /// 15 min).
+    pub sustained: Duration,
 }
 
 /// Where the record is kept.

@@ -156,7 +156,7 @@ impl Conductor {
         let state = self.states.get(&key);
         let standing = Standing {
             unsettled: state.is_some_and(|state| state.is_unsettled() || state.span.is_some()),
-            baseline: None,
+            baseline: state.and_then(|state| state.baseline(self.instrument.detector.params())),
         };
         let handle = self.tasks.spawn(async move {
             let _counted = guard;

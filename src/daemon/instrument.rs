@@ -82,7 +82,8 @@ impl Instrument {
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
         let experiments = ExperimentDesk::new(config.experiments.clone(), Arc::clone(&prober));
-        let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
+        let detector =
+            Detector::new(Params::new(&config.detect).with_throttling(&config.throttling), SpanSource::Measured);
         let knowledge = Knowledge::new(config.network.allow_private.clone());
         let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
         let canaries = CanaryDesk::new();
@@ -135,8 +136,8 @@ impl Instrument {
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
         let country = self.country(key, station);
-        let latest = self.canaries.latest(&key.vantage);
-        let anomaly = judge::needs_second_opinion(&measurement, latest.as_ref(), &self.knowledge, country);
+        let (latest, usual) = (self.canaries.latest(&key.vantage), standing.baseline.as_ref());
+        let anomaly = judge::needs_second_opinion(&measurement, latest.as_ref(), usual, &self.knowledge, country);
         let wanted = trigger == Trigger::Manual || anomaly;
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();

@@ -9,7 +9,7 @@ use url::Url;
 use super::world::{RESOLVER_NAME, World};
 use crate::config::{
     CanaryConfig, Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec,
-    Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 use crate::model::{CanaryScope, CountryCode, Site};
 
@@ -62,6 +62,7 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
             confirm_after: [1, 2, 3, 4, 5, 6].map(Duration::from_secs).to_vec(),
             spread: Duration::from_secs(5),
         },
+        throttling: ThrottlingConfig::default(),
         store: StoreConfig {
             url: StoreUrl::Sqlite(folder.join("demo.db")),
             keep_measurements: Duration::from_secs(86_400),

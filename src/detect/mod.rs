@@ -3,6 +3,7 @@
 //! Pure: time comes with the evidence. The same code serves the daemon, replays and simulations. How it decides and
 //! with what error rates is told in `docs/detection.md`.
 
+mod pace;
 mod params;
 mod sequential;
 mod state;
@@ -11,6 +12,7 @@ mod trial;
 #[cfg(test)]
 mod tests;
 
+pub use pace::PaceParams;
 pub use params::Params;
 pub use sequential::Detector;
 pub use state::{LastVerdict, SeriesState};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::DetectConfig;
+use super::PaceParams;
+use crate::config::{DetectConfig, ThrottlingConfig};
+use crate::model::Mechanism;
 
 /// The figures of the sequential test, a Bernoulli CUSUM (Reynolds & Stoumbos 1999) on log-likelihood ratios.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,17 +24,31 @@ pub struct Params {
     pub proofs: u32,
     /// Time over which other evidence must be spread.
     pub spread: Duration,
+    /// The same for throttling: a path that is congested for some minutes, and no other, is no censor's work.
+    pub sustained: Duration,
     /// Waits after the first sign of a change at which confirmation probes are made.
     pub confirm_after: Vec<Duration>,
     /// Time without a trial after which the next sign of a change is confirmed as a first one is: much longer than
     /// rounds and confirmations usually lie apart.
     pub stale: Duration,
+    /// How a series' usual pace is learnt.
+    pub pace: PaceParams,
 }
 
 impl Params {
     /// The standard figures with the configured times.
     pub fn new(config: &DetectConfig) -> Self {
         Self { spread: config.spread, confirm_after: config.confirm_after.clone(), ..Self::default() }
+    }
+
+    /// The same with what is configured of throttling.
+    pub fn with_throttling(self, config: &ThrottlingConfig) -> Self {
+        Self { sustained: config.sustained, pace: PaceParams::new(config), ..self }
+    }
+
+    /// Time over which evidence of `mechanism` that does not prove itself must be spread.
+    pub fn spread_of(&self, mechanism: Option<Mechanism>) -> Duration {
+        if mechanism == Some(Mechanism::Throttled) { self.spread.max(self.sustained) } else { self.spread }
     }
 
     /// Log-likelihood ratio of one unambiguous failure.
@@ -55,8 +71,10 @@ impl Default for Params {
             evident: 9.0,
             proofs: 2,
             spread: Duration::from_secs(120),
+            sustained: ThrottlingConfig::default().sustained,
             confirm_after: [10, 25, 45, 75, 105, 135].map(Duration::from_secs).to_vec(),
             stale: Duration::from_secs(600),
+            pace: PaceParams::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The test itself: one trial after another moves the state and gives span changes.
 
+use super::pace::Look;
 use super::state::{LastVerdict, Run, SeriesState};
 use super::{Outcome, Params, Trial};
 use crate::model::{
-    Bracket, Measurement, Mechanism, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource, Status,
-    Timestamp, Verdict,
+    Bracket, Measurement, Mechanism, Pace, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource,
+    Status, Timestamp, Verdict,
 };
 
 /// Prior odds against a block at any one moment, as a score: what confidence must first make good.
@@ -51,7 +52,33 @@ impl Detector {
         if verdict.status != Status::Blocked {
             state.settled = Some(verdict.status);
         }
-        self.take(key, state, Trial::of(measurement, verdict))
+        let mut trial = Trial::of(measurement, verdict);
+        let look = state.pace.look(measurement, &self.params.pace);
+        // While throttling is being seen, an answer that is slower than usual, but not by enough or not provably so, is
+        // no recovery.
+        let unclear = look == Look::Grey || verdict.weight == 0.0;
+        if trial.outcome == Outcome::Good && unclear && state.is_slowed() {
+            trial.outcome = Outcome::Silent;
+        }
+        let changes = self.take(key, state, trial);
+        if state.last_good == Some(trial.from) && look == Look::Ordinary {
+            state.last_prompt = state.last_good;
+        }
+        self.learn(state, measurement, verdict);
+        changes
+    }
+
+    /// Learns the pace of a good measurement, unless something is being seen that may be throttling or its end.
+    fn learn(&self, state: &mut SeriesState, measurement: &Measurement, verdict: &Verdict) {
+        let plain = measurement.final_answer().and_then(|answer| answer.status).is_some_and(|status| status < 400);
+        let quiet = state.span.is_none() && !state.is_unsettled();
+        if plain
+            && quiet
+            && verdict.status == Status::Accessible
+            && let Some(pace) = Pace::of(measurement)
+        {
+            state.pace.learn(measurement.started_at, &pace, &self.params.pace);
+        }
     }
 
     /// Takes in one trial.
@@ -87,7 +114,8 @@ impl Detector {
         state.score += self.params.step_down();
         state.recovered.get_or_insert(trial.until);
         let since = state.unsettle(trial.from);
-        if state.score < self.params.threshold || trial.until.since(since) < self.params.spread {
+        let spread = self.params.spread_of(state.span.as_ref().and_then(|span| span.mechanism));
+        if state.score < self.params.threshold || trial.until.since(since) < spread {
             return None;
         }
         let mut span = state.span.take()?;
@@ -97,7 +125,9 @@ impl Detector {
             last: state.last.take(),
             settled: state.settled,
             last_good: Some(trial.from),
+            last_prompt: Some(trial.from),
             last_trial: state.last_trial,
+            pace: std::mem::take(&mut state.pace),
             ..SeriesState::default()
         };
         Some(SpanChange { kind: SpanChangeKind::Closed, at: trial.from, span })
@@ -125,7 +155,8 @@ impl Detector {
         state.doubt = Some(0.0);
         let since = state.unsettle(trial.from);
         let proven = state.run.proofs >= self.params.proofs;
-        let spread = trial.until.since(since) >= self.params.spread;
+        let mechanism = state.run.main_mechanism().map(|(mechanism, _)| mechanism);
+        let spread = trial.until.since(since) >= self.params.spread_of(mechanism);
         if state.score < self.params.threshold || !state.run.is_evident() || !(proven || spread) {
             return None;
         }
@@ -141,6 +172,7 @@ impl Detector {
         let (mechanism, from) = state.run.main_mechanism()?;
         let first = state.run.first.unwrap_or(trial.from);
         state.weight_of_span = state.run.score;
+        let last_good = if mechanism == Mechanism::Throttled { state.last_prompt } else { state.last_good };
         Some(Span {
             span_id: SpanId::derived(&format!(
                 "{}\n{}\n{}\n{}\n{}",
@@ -157,7 +189,7 @@ impl Detector {
             status: Status::Blocked,
             mechanism: Some(mechanism),
             segments: vec![Segment { from, mechanism }],
-            start: ordered(state.last_good, state.run.evident_at),
+            start: ordered(last_good, state.run.evident_at),
             end: None,
             ongoing: true,
             last_observed: Some(trial.from),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Params;
-use crate::model::{MeasurementId, Mechanism, Span, Status, Timestamp};
+use super::pace::PaceMemory;
+use crate::model::{Baseline, MeasurementId, Mechanism, Span, Status, Timestamp};
 
 /// The opinion on the latest measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct SeriesState {
     pub(super) last_trial: Option<Timestamp>,
     /// Beginning of the latest good probe that may be relied on: a block that comes started not before it.
     pub(super) last_good: Option<Timestamp>,
+    /// The same with an ordinary pace: slowness that comes started not before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_prompt: Option<Timestamp>,
     /// Score of the successes since the latest failure, until they are evident: before that they may have slipped
     /// through a block that had already begun.
     pub(super) doubt: Option<f64>,
@@ -54,6 +58,9 @@ pub struct SeriesState {
     pub(super) recovered: Option<Timestamp>,
     /// Another mechanism than the span's, seen once.
     pub(super) other_mechanism: Option<(Mechanism, Timestamp)>,
+    /// What its pace usually is.
+    #[serde(default, skip_serializing_if = "PaceMemory::is_empty")]
+    pub(super) pace: PaceMemory,
 }
 
 /// Failures without a success between them.
@@ -91,6 +98,20 @@ impl SeriesState {
     /// Failures are being seen that have not yet made (or a recovery that has not yet ended) a span.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled_since.is_some()
+    }
+
+    /// What the pace usually is; None when paces are not compared. While too little is known, its figures are empty.
+    pub fn baseline(&self, params: &Params) -> Option<Baseline> {
+        self.pace.baseline(&params.pace)
+    }
+
+    /// Throttling is being seen: in the open span, or in failures that have not yet made one.
+    pub(super) fn is_slowed(&self) -> bool {
+        let slowed = |mechanism| mechanism == Mechanism::Throttled;
+        match &self.span {
+            Some(span) => span.mechanism.is_some_and(slowed),
+            None => self.run.mechanisms.iter().any(|(mechanism, ..)| slowed(*mechanism)),
+        }
     }
 
     /// How long after `now` the next confirmation probe is due. None when nothing is to be confirmed or the

@@ -1,5 +1,7 @@
 //! What must hold of the test, by table, by property and in a short simulation.
 
+mod throttling;
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::json::to_json_line;
 use super::scrub::Scrub;
 use crate::model::{
-    CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, Experiment, HttpExchange,
-    MeasurementId, Mechanism, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp, TlsHandshake,
-    VantageId, Verdict,
+    Baseline, CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, Experiment, HttpExchange,
+    MeasurementId, Mechanism, Pace, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp,
+    TlsHandshake, VantageId, Verdict,
 };
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
@@ -36,6 +36,8 @@ struct Judged<'a> {
     http: Vec<HttpExchange>,
     quic: &'a [QuicHandshake],
     experiments: Vec<Experiment>,
+    pace: Option<Pace>,
+    baseline: Option<Baseline>,
 }
 
 /// The same with all that the verdict rests on.
@@ -73,6 +75,8 @@ impl<'a> Judged<'a> {
             http: measurement.http.iter().map(|exchange| scrub.http(exchange)).collect(),
             quic: &measurement.quic,
             experiments: evidence.experiments.iter().map(Scrub::experiment).collect(),
+            pace: Pace::of(measurement),
+            baseline: evidence.baseline,
         }
     }
 }
@@ -144,6 +148,8 @@ mod tests {
             "http",
             "quic",
             "experiments",
+            "pace",
+            "baseline",
         ];
         let mut found = keys(measurement_json);
         let mut wanted: Vec<String> = contract.iter().map(ToString::to_string).collect();

@@ -8,7 +8,7 @@ use super::failing::Failing;
 use super::knowledge::{Knowledge, Sinkhole};
 use super::resolution::Lookup;
 use super::seen::{Hop, Path, Seen};
-use crate::model::{AddressOrigin, CanaryReport, CountryCode, Evidence, Experiment, Failure, Measurement};
+use crate::model::{AddressOrigin, Baseline, CanaryReport, CountryCode, Evidence, Experiment, Failure, Measurement};
 
 /// Everything that the rules look at.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ pub(super) struct Facts<'e> {
     pub controls: Controls<'e>,
     /// What the canaries said.
     pub canaries: Canaries<'e>,
+    /// The same, for what is single in it.
+    pub canary_report: Option<&'e CanaryReport>,
+    /// What the series' pace usually is.
+    pub baseline: Option<Baseline>,
     /// What follow-up experiments showed in the last hour.
     pub experiments: &'e [Experiment],
     /// What the judge knows beside the evidence.
@@ -52,6 +56,7 @@ impl<'e> Facts<'e> {
         Self {
             controls: Controls::new(&evidence.controls),
             experiments: &evidence.experiments,
+            baseline: evidence.baseline,
             ..Self::alone(&evidence.measurement, canaries, knowledge, country)
         }
     }
@@ -64,14 +69,16 @@ impl<'e> Facts<'e> {
         country: CountryCode,
     ) -> Self {
         let seen = Seen::new(measurement, knowledge);
-        let canaries = Canaries::new(canaries);
-        let failing = seen.stuck().and_then(|hop| Failing::at(hop, &canaries));
+        let tally = Canaries::new(canaries);
+        let failing = seen.stuck().and_then(|hop| Failing::at(hop, &tally));
         Self {
             measurement,
             seen,
             failing,
             controls: Controls::new(&[]),
-            canaries,
+            canaries: tally,
+            canary_report: canaries,
+            baseline: None,
             experiments: &[],
             knowledge,
             country,

@@ -85,14 +85,17 @@ impl<'e> Failing<'e> {
     }
 }
 
-/// Bytes of a body after which a deadline that passes tells of a slow line: a censor that lets the first packets
+/// Bytes of a body on the wire after which a deadline that passes tells of a slow line: a censor that lets the first packets
 /// through freezes the rest after 16 to 20 KiB (net4people/bbs #490).
 const MUCH: u64 = 64 * 1024;
-/// The same when the body came coded: its length on the wire is not known.
+/// The same when the body came coded and its length on the wire is not known.
 const MUCH_CODED: u64 = 256 * 1024;
 
 /// The body was coming, only not fast enough for our own deadline.
-fn is_slow(http: &HttpExchange, failure: &Failure) -> bool {
+pub(super) fn is_slow(http: &HttpExchange, failure: &Failure) -> bool {
+    if let Some(wire) = http.body.as_ref().and_then(|body| body.wire_length) {
+        return failure.is_timeout() && wire >= MUCH;
+    }
     let coded = http.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
     let much = if coded { MUCH_CODED } else { MUCH };
     failure.is_timeout() && http.body.as_ref().is_some_and(|body| body.length >= much)

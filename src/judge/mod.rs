@@ -28,7 +28,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
+use crate::model::{Baseline, CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
 
 pub use knowledge::{BlockPageMark, InterceptionCa, InterceptionName, Knowledge, Sinkhole};
 pub use page::rules_page;
@@ -67,14 +67,18 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
 ///
 /// A plain answer needs them as well when a part of the way fails beside it: an address, a family, a resolver, QUIC.
 /// `latest` is what the vantage's canaries last said. Where it does not show that IPv6, QUIC or that resolver works for
-/// others, nothing is asked: a vantage without IPv6 would else have every site asked for at every round.
+/// others, nothing is asked: a vantage without IPv6 would else have every site asked for at every round. So does an
+/// answer that is far slower than `baseline`, or slow where nothing better is known; without a baseline at all paces are
+/// not compared.
 pub fn needs_second_opinion(
     measurement: &Measurement,
     latest: Option<&CanaryReport>,
+    baseline: Option<&Baseline>,
     knowledge: &Knowledge,
     country: CountryCode,
 ) -> bool {
     let facts = facts::Facts::alone(measurement, latest, knowledge, country);
     let answer = facts.seen.authentic_own_answer().and_then(|exchange| exchange.status);
-    answer.is_none_or(|status| status >= 400) || partial::is_suspected(&facts)
+    let slow = || baseline.is_some_and(|usual| rules::throttle::is_remarkable(&facts.seen, &usual.pace));
+    answer.is_none_or(|status| status >= 400) || partial::is_suspected(&facts) || slow()
 }

@@ -98,6 +98,17 @@ enum Aside {
     Through(&'static str),
     FailsAt(&'static str, Failure),
     ControlQuic(Option<Failure>),
+    Paces(Pace, Pace, Pace),
+}
+
+fn a_pace() -> impl Strategy<Value = Pace> {
+    let time = || prop::option::of(prop::sample::select(&[50_000u64, 400_000, 3_000_000, 30_000_000][..]));
+    let rate = prop::option::of(prop::sample::select(&[0.0f64, 9e3, 300e3, 1e8][..]));
+    (time(), time(), time(), rate).prop_map(|(connect, handshake, first_byte, bytes_per_second)| {
+        let [connect, handshake, first_byte] =
+            [connect, handshake, first_byte].map(|time| time.map(Elapsed::from_micros));
+        Pace { connect, handshake, first_byte, bytes_per_second }
+    })
 }
 
 fn aside() -> impl Strategy<Value = Aside> {
@@ -114,6 +125,7 @@ fn aside() -> impl Strategy<Value = Aside> {
         address().prop_map(Aside::Through),
         (address(), failure()).prop_map(|(address, failure)| Aside::FailsAt(address, failure)),
         prop::option::of(silence()).prop_map(Aside::ControlQuic),
+        (a_pace(), a_pace(), a_pace()).prop_map(|(usual, control, canary)| Aside::Paces(usual, control, canary)),
     ]
 }
 
@@ -157,6 +169,14 @@ fn beside(story: Story, asides: Vec<Aside>) -> Story {
         Aside::Through(address) => story.endpoint(address, None, None),
         Aside::FailsAt(address, failure) => story.endpoint(address, Some(failure), None),
         Aside::ControlQuic(failure) => story.control_quic(failure),
+        Aside::Paces(usual, control, canary) => {
+            let mut story = story;
+            story.evidence.baseline = Some(Baseline { samples: 64, pace: usual });
+            story.evidence.controls.iter_mut().for_each(|report| report.pace = Some(control));
+            let canaries = story.evidence.canaries.iter_mut().flat_map(|report| &mut report.results);
+            canaries.for_each(|result| result.pace = Some(canary));
+            story
+        }
     })
 }
 
@@ -288,6 +308,8 @@ proptest! {
         let steps: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Then(_))).collect();
         let mut story = told(URLS[0], steps);
         story.evidence.measurement.http.clear();
+        // Speed is no content: valid TLS does not vouch for it.
+        let asides = asides.into_iter().filter(|aside| !matches!(aside, Aside::Paces(..))).collect();
         let story = beside(story.own(&["185.15.0.77"]).at("185.15.0.77", At::Page(page(status))), asides);
         let verdict = verdict(&story.evidence);
         prop_assert!(matches!(verdict.status, Status::Accessible | Status::Denied), "{:?}", verdict);

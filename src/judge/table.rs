@@ -4,13 +4,16 @@ use std::sync::LazyLock;
 
 use super::facts::Facts;
 use super::rule::{Finding, Rule};
-use super::rules::{authentic, cleartext, dns, experiments, gates, interception, layers, rest, site, vantage};
+use super::rules::{
+    authentic, cleartext, dns, experiments, gates, interception, layers, rest, site, throttle, vantage,
+};
 
-/// Strongest first (DESIGN 4): what proves itself good, what proves itself bad beyond any fault of the vantage, the
-/// vantage's own faults, what else proves itself, the site's own faults, what is missing for a comparison, and the
-/// comparison.
+/// Strongest first (DESIGN 4): what is the site's own but slowed down beyond doubt, what proves itself good, what proves
+/// itself bad beyond any fault of the vantage, the vantage's own faults, what else proves itself, the site's own faults,
+/// what is missing for a comparison, and the comparison.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
+        throttle::ANSWERED,
         authentic::RULES,
         cleartext::MATCHING,
         interception::PROVEN,
@@ -24,6 +27,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         dns::DIFFERENTIAL,
         interception::DIFFERENTIAL,
         layers::RULES,
+        throttle::UNFINISHED,
         rest::RULES,
     ]
     .concat()

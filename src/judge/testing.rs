@@ -545,7 +545,13 @@ impl Story {
     }
 
     pub(super) fn needs_second_opinion(&self, latest: Option<&CanaryReport>) -> bool {
-        needs_second_opinion(&self.evidence.measurement, latest, &Knowledge::new(Vec::new()), self.country)
+        needs_second_opinion(
+            &self.evidence.measurement,
+            latest,
+            self.evidence.baseline.as_ref(),
+            &Knowledge::new(Vec::new()),
+            self.country,
+        )
     }
 
     pub(super) fn verdict(&self) -> Verdict {

@@ -1,5 +1,7 @@
 //! One case or more for every rule, and near misses: evidence that lacks one thing.
 
+mod throttle;
+
 use super::rule_table;
 use super::testing::*;
 use crate::model::*;
@@ -596,7 +598,7 @@ fn every_case_is_decided_by_the_rule_expected() {
 
 #[test]
 fn every_rule_is_hit_and_known() {
-    let all = cases().into_iter().chain(super::experiment_tests::cases());
+    let all = cases().into_iter().chain(super::experiment_tests::cases()).chain(throttle::cases());
     let hit: std::collections::BTreeSet<&str> = all.map(|(_, _, rule)| rule).collect();
     let known: std::collections::BTreeSet<&str> = rule_table().iter().map(|rule| rule.id).collect();
     assert_eq!(known.len(), rule_table().len(), "an id is used twice");
@@ -619,7 +621,7 @@ fn rules_keep_the_meaning_of_status_strength_and_weight() {
 
 #[test]
 fn no_reason_is_empty_or_carries_control_characters() {
-    for (what, story, _) in cases() {
+    for (what, story, _) in cases().into_iter().chain(throttle::cases()) {
         let reasons = story.verdict().reasons;
         assert!(!reasons.is_empty(), "{what}");
         for reason in reasons {

@@ -12,6 +12,7 @@ mod measurement;
 mod pace;
 mod private;
 mod site;
+mod slowness;
 mod span;
 mod status;
 mod text;
@@ -34,6 +35,7 @@ pub use measurement::{
 pub use pace::{Baseline, Pace, TELLING_BODY};
 pub use private::{is_private, shown_resolver};
 pub use site::{Report, Site};
+pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
 pub use text::{is_hostile, printable};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Elapsed, Measurement};
+use super::{Elapsed, HttpExchange, Measurement, TcpConnect, TlsHandshake};
 
 /// How fast one exchange went. A part is null where it was not reached or bears nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -41,17 +41,22 @@ impl Pace {
         let here = |hop: u8, address: std::net::SocketAddr| hop == exchange.hop && address == exchange.address;
         let tcp = measurement.tcp.iter().find(|tcp| here(tcp.hop, tcp.address) && tcp.failure.is_none());
         let tls = measurement.tls.iter().find(|tls| here(tls.hop, tls.address) && tls.failure.is_none());
+        Some(Self::of_exchange(exchange, tcp, tls))
+    }
+
+    /// The pace of one exchange over the connection that carried it.
+    pub fn of_exchange(exchange: &HttpExchange, tcp: Option<&TcpConnect>, tls: Option<&TlsHandshake>) -> Self {
         let body_time = |first: Elapsed| exchange.elapsed.as_duration().saturating_sub(first.as_duration());
         let rate = exchange.first_byte.zip(exchange.body.as_ref()).and_then(|(first, body)| {
             let wire = body.wire_length.unwrap_or(body.length);
             let time = body_time(first).max(Duration::from_millis(1));
             (wire >= TELLING_BODY).then(|| wire as f64 / time.as_secs_f64())
         });
-        Some(Self {
+        Self {
             connect: tcp.map(|tcp| tcp.elapsed),
             handshake: tls.map(|tls| tls.elapsed),
             first_byte: exchange.first_byte,
             bytes_per_second: rate,
-        })
+        }
     }
 }

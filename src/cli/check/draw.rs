@@ -4,7 +4,7 @@ use super::super::look::{self, BOLD, DIM, Look};
 use super::super::text::{columns, wrap};
 use super::super::words;
 use super::sketch::{NAME, Sketch};
-use super::{dns, experiments, others, transport};
+use super::{dns, experiments, others, pace, transport};
 use crate::model::{Evidence, Measurement, Partial, PartialScope, Status, Verdict};
 
 /// Draws one measurement with its verdict, at most `look.width` columns wide.
@@ -23,6 +23,7 @@ pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -
         transport::draw(&mut sketch, measurement, hop);
     }
     experiments::draw(&mut sketch, &evidence.experiments);
+    pace::draw(&mut sketch, evidence);
     others::draw(&mut sketch, evidence);
     conclusion(&mut sketch, verdict);
     sketch.out

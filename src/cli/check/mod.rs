@@ -5,6 +5,7 @@ mod draw;
 mod experiments;
 mod failure;
 mod others;
+mod pace;
 mod sketch;
 mod transport;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Desk, ONE_SITE, file_name};
 use crate::config::{
     ControlConfig, DetectConfig, ExperimentsConfig, Loaded, NetworkConfig, Overrides, Paths, ProbeConfig, ResolverSpec,
-    Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, Via, load,
+    Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, Via, load,
 };
 use crate::model::{CanaryScope, ExperimentKind, Status};
 
@@ -162,6 +162,12 @@ probe = { interval = "5s", jitter = 0, body_limit = 2048, max_addresses = 0x10 }
 [detect]
 confirm_after = []
 spread = "30s"
+[throttling]
+enabled = false
+samples = 5
+over = "5s"
+window = "1h"
+sustained = "6s"
 [store]
 url = "sqlite:///var/lib/blockspan/record.db"
 keep_measurements = "2w"
@@ -194,6 +200,14 @@ url = "https://stable.example/"
     assert_eq!((config.probe.jitter, config.probe.body_limit, config.probe.max_addresses), (0.0, 2048, 16));
     assert_eq!(config.probe.max_in_flight, ProbeConfig::default().max_in_flight);
     assert_eq!(config.detect, DetectConfig { confirm_after: vec![], spread: Duration::from_secs(30) });
+    let throttling = ThrottlingConfig {
+        enabled: false,
+        samples: 5,
+        over: Duration::from_secs(5),
+        window: Duration::from_secs(3600),
+        sustained: Duration::from_secs(6),
+    };
+    assert_eq!(config.throttling, throttling);
     assert_eq!(config.store.url, StoreUrl::Sqlite("/var/lib/blockspan/record.db".into()));
     assert_eq!(config.network.allow_private.len(), 2);
     assert_eq!(config.control.helpers[0].id.as_str(), "helper.example");
@@ -250,6 +264,11 @@ fn what_is_likely_not_meant_is_warned_of() {
             "blockspan.toml:1: `tcp_timeout` (9s) can never run out",
         ),
         (ONE_SITE, "[probe]\nquic_timeout = \"31s\"\n", "blockspan.toml:1: `quic_timeout` (31s) can never run out"),
+        (
+            ONE_SITE,
+            "[throttling]\nover = \"2d\"\nwindow = \"1d\"\n",
+            "blockspan.toml:1: `over` is longer than `window`",
+        ),
         (ONE_SITE, "[network]\nallow_private = [\"0.0.0.0/0\"]\n", "blockspan.toml:2: every address counts as public"),
         (
             ONE_SITE,
@@ -275,6 +294,7 @@ fn the_defaults_are_those_of_the_types() {
     let config = loaded(ONE_SITE, "").config;
     assert_eq!(config.probe, ProbeConfig::default());
     assert_eq!(config.detect, DetectConfig::default());
+    assert_eq!(config.throttling, ThrottlingConfig::default());
     assert_eq!(config.store, StoreConfig::default());
     assert_eq!(config.tls, TlsConfig::default());
     assert_eq!(config.network, NetworkConfig::default());

@@ -4,6 +4,8 @@ use crate::judge::denial;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, rule};
 use crate::judge::say;
+
+use super::throttle;
 use crate::model::HttpExchange;
 
 pub(in crate::judge) const RULES: &[Rule] = &[
@@ -121,7 +123,12 @@ fn authentic(facts: &Facts<'_>) -> Option<Finding> {
     let (exchange, status) = answer(facts)?;
     let refused =
         (status >= 400).then(|| "The server itself gives this status; nothing shows that it is only so here.".into());
-    Some(Finding::new(sentence(facts, exchange, status)).and(refused).and(say::oddities(facts)))
+    Some(
+        Finding::new(sentence(facts, exchange, status))
+            .and(refused)
+            .and(throttle::doubts(facts))
+            .and(say::oddities(facts)),
+    )
 }
 
 fn endless_redirects(facts: &Facts<'_>) -> Option<Finding> {

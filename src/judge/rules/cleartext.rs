@@ -7,6 +7,8 @@ use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
 use crate::model::HttpExchange;
 
+use super::throttle;
+
 pub(in crate::judge) const MATCHING: &[Rule] = &[rule!(
     "http.matches_control",
     Accessible,
@@ -134,11 +136,16 @@ fn sentence(answer: &HttpExchange) -> String {
     )
 }
 
+/// The clear-text answer that is the page which a control gets. The same refusal everywhere is how the site is to
+/// everybody.
+pub(super) fn controls_page<'e>(facts: &Facts<'e>) -> Option<&'e HttpExchange> {
+    unproven(facts).filter(|answer| likeness(facts, answer) == Likeness::Same)
+}
+
 fn matches_control(facts: &Facts<'_>) -> Option<Finding> {
-    let answer = unproven(facts)?;
-    // The same refusal everywhere is how the site is to everybody.
-    (likeness(facts, answer) == Likeness::Same).then(|| {
+    controls_page(facts).map(|answer| {
         Finding::new(sentence(answer))
+            .and(throttle::doubts(facts))
             .and(say::controls(facts))
             .and(Some("It is the same page that the control gets.".into()))
             .and(say::oddities(facts))

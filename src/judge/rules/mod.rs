@@ -9,4 +9,5 @@ pub(super) mod interception;
 pub(super) mod layers;
 pub(super) mod rest;
 pub(super) mod site;
+pub(super) mod throttle;
 pub(super) mod vantage;

@@ -4,6 +4,8 @@ use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, rule};
 use crate::judge::say;
 
+use super::throttle;
+
 /// The rule that always speaks.
 pub(in crate::judge) const LAST: Rule = rule!(
     "evidence.insufficient",
@@ -25,5 +27,5 @@ fn last(facts: &Facts<'_>) -> Option<Finding> {
 /// What it says.
 pub(in crate::judge) fn finding(facts: &Facts<'_>) -> Finding {
     let seen = facts.failing.as_ref().map(|failing| say::failure(facts, failing)).unwrap_or_default();
-    Finding::new("What was seen bears no verdict.").and(seen).and(say::controls(facts))
+    Finding::new("What was seen bears no verdict.").and(seen).and(throttle::doubts(facts)).and(say::controls(facts))
 }

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{
     Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 use crate::model::{CountryCode, Measurement, Trigger};
 use crate::probe::{Prober, Target};
@@ -257,6 +257,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
             max_in_flight: 8,
         },
         detect: DetectConfig { confirm_after: Vec::new(), spread: Duration::ZERO },
+        throttling: ThrottlingConfig::default(),
         store: StoreConfig { url: StoreUrl::Sqlite("x.db".into()), keep_measurements: Duration::ZERO },
         serve: ServeConfig { listen: SocketAddr::from((HERE, 0)), unprotected: false },
         tls: TlsConfig { extra_roots: vec![ca.pem.path().to_owned()] },
