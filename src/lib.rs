@@ -16,6 +16,7 @@ pub mod demo;
 pub mod detect;
 pub mod export;
 pub mod judge;
+pub mod knowledge;
 pub mod model;
 pub mod probe;
 pub mod schedule;

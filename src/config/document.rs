@@ -286,9 +286,8 @@ impl<'d> Fields<'d> {
 fn belongs_elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "site" | "include" => Some("targets.toml"),
-        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "vantage" | "control" | "canary" => {
-            Some("blockspan.toml")
-        }
+        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "fingerprints" | "vantage" | "control"
+        | "canary" => Some("blockspan.toml"),
         _ => None,
     }
 }

@@ -79,8 +79,8 @@ pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<
     };
     apply(&paths.overrides, &mut settings, &findings);
     let (files, warnings) = findings.into_result()?;
-    let Settings { probe, detect, store, serve, tls, network, vantages, control, canaries } = settings;
-    let config = Config { sites, probe, detect, store, serve, tls, network, vantages, control, canaries };
+    let Settings { probe, detect, store, serve, tls, network, fingerprints, vantages, control, canaries } = settings;
+    let config = Config { sites, probe, detect, store, serve, tls, network, fingerprints, vantages, control, canaries };
     Ok(Loaded { config, files, warnings })
 }
 

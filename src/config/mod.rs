@@ -12,6 +12,7 @@ mod duration;
 mod fault;
 mod include;
 mod keep;
+mod knowledge;
 mod list;
 mod load;
 mod network;
@@ -37,7 +38,7 @@ pub use fault::{Also, ConfigErrors, ConfigFault};
 pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, Loaded, Overrides, Paths, load};
 pub use source::Place;
 pub use types::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, HelperConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, FingerprintsConfig, HelperConfig, KnownFile, NetworkConfig,
+    ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

@@ -2,11 +2,11 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, TlsConfig,
-    VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, FingerprintsConfig, NetworkConfig, ProbeConfig, ServeConfig,
+    StoreConfig, TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, keep, network, probe, vantage};
+use super::{canary, control, detect, keep, knowledge, network, probe, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) serve: ServeConfig,
     pub(super) tls: TlsConfig,
     pub(super) network: NetworkConfig,
+    pub(super) fingerprints: FingerprintsConfig,
     pub(super) vantages: Vec<VantageConfig>,
     pub(super) control: ControlConfig,
     pub(super) canaries: Vec<CanaryConfig>,
@@ -32,6 +33,7 @@ impl Default for Settings {
             serve: ServeConfig::default(),
             tls: TlsConfig::default(),
             network: NetworkConfig::default(),
+            fingerprints: FingerprintsConfig::default(),
             vantages: vantage::default(),
             control,
             canaries: canary::default(),
@@ -48,10 +50,11 @@ impl Settings {
         let serve = root.section("serve", keep::read_serve);
         let tls = root.section("tls", network::read_tls);
         let network = root.section("network", network::read_network);
+        let fingerprints = root.section("fingerprints", knowledge::read_fingerprints);
         let mut controls = Unique::new("id");
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
-        Self { probe, detect, store, serve, tls, network, vantages, control, canaries }
+        Self { probe, detect, store, serve, tls, network, fingerprints, vantages, control, canaries }
     }
 }

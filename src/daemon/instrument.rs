@@ -80,7 +80,8 @@ impl Instrument {
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
         let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
-        let knowledge = Knowledge::new(config.network.allow_private.clone());
+        let knowledge = Knowledge::new(config.network.allow_private.clone())
+            .with(Arc::clone(&config.fingerprints.known), Arc::clone(&config.network.networks));
         let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
         Ok(Self { config, prober, stations, controls, canaries: CanaryDesk::new(), detector, knowledge, countries })
     }

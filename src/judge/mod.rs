@@ -10,6 +10,7 @@ mod denial;
 mod facts;
 mod failing;
 mod knowledge;
+mod marks;
 mod page;
 mod resolution;
 mod rule;
@@ -29,7 +30,7 @@ use std::sync::LazyLock;
 
 use crate::model::{CountryCode, Evidence, Measurement, RuleId, Verdict};
 
-pub use knowledge::{BlockPageMark, InterceptionCa, InterceptionName, Knowledge, Sinkhole};
+pub use knowledge::{CertificateHash, InterceptionCa, InterceptionName, Knowledge};
 pub use page::rules_page;
 pub use rule::Rule;
 pub use say::quoted;
