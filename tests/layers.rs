@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("judge", &["model", "knowledge"]),
     ("detect", &["model", "config"]),
     ("store", &["model", "detect"]),
-    ("export", &["model", "store"]),
+    ("export", &["model", "knowledge", "store"]),
     ("serve", &["model", "config", "detect"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve", "knowledge"]),
     ("cli", &["model", "knowledge", "config", "detect", "store", "export", "daemon", "demo"]),

@@ -20,6 +20,8 @@ mod seen;
 mod table;
 
 #[cfg(test)]
+mod knowledge_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod testing;

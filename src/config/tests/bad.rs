@@ -57,6 +57,18 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
         ("[store]\nurl = «\"sqlite://\"\n", "`url` is not a usable store"),
         ("[store]\nurl = «\"sqlite://:memory:\"\n", "`url` is not a usable store"),
         ("[store]\nkeep_measurements = «\"1m\"\n", "`keep_measurements` is shorter than 1h"),
+        ("[fingerprints]\nfiles = «\"x.csv\"\n", "`files` has the wrong type"),
+        (
+            "[fingerprints]\nfiles = [«\"x.csv\"]\n",
+            "an entry of `files` names a file that cannot be read: there is no such file",
+        ),
+        ("[fingerprints]\nfiles = [«\"two lines\"]\n", "an entry of `files` names a file of no known format"),
+        ("[fingerprints]\n«file = [\"x.csv\"]\n", "unknown key `file` in [fingerprints]"),
+        ("[network]\nasn_files = [«\"empty\"]\n", "an entry of `asn_files` names a file of no known format"),
+        (
+            "[network]\nasn_files = [«\"x.mmdb\"]\n",
+            "an entry of `asn_files` names a file that cannot be read: there is no such file",
+        ),
         ("[serve]\nlisten = «\"localhost:9645\"\n", "`listen` is not an address to listen on"),
         (
             "[serve]\nlisten = «\"0.0.0.0:9645\"\n",

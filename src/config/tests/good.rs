@@ -99,6 +99,8 @@ fn the_sample_says_the_defaults_and_every_key() {
         "unprotected",
         "extra_roots",
         "allow_private",
+        "asn_files",
+        "files",
         "resolvers",
         "helpers",
         "max_age",

@@ -85,3 +85,65 @@ impl Mmdb {
         self.reader.lookup(address).ok()?.decode::<Record<'_>>().ok()??.asn()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Value, database};
+    use super::*;
+
+    fn of(mmdb: &Mmdb, ip: &str) -> Option<(u32, String)> {
+        mmdb.asn(ip.parse().unwrap()).map(|asn| (asn.number, asn.name.to_string()))
+    }
+
+    #[test]
+    fn the_schemas_of_the_known_makers_are_read() {
+        use Value::{Number, Text};
+        let mmdb = Mmdb::read(database(&[
+            (1, &[("autonomous_system_number", Number(64500)), ("autonomous_system_organization", Text("Example"))]),
+            (2, &[("asn", Text("AS64501")), ("as_name", Text("Flat\u{202e}")), ("country", Text("KZ"))]),
+            (3, &[("asn", Number(64502)), ("name", Text("Plain"))]),
+            (4, &[("country", Text("KZ"))]),
+            (5, &[("asn", Text("many"))]),
+            (6, &[("asn", Number(0))]),
+        ]))
+        .unwrap();
+        assert_eq!(of(&mmdb, "1.2.3.4"), Some((64500, "Example".into())));
+        assert_eq!(of(&mmdb, "2.2.3.4"), Some((64501, "Flat\u{fffd}".into())));
+        assert_eq!(of(&mmdb, "3.2.3.4"), Some((64502, "Plain".into())));
+        for nothing in ["4.2.3.4", "5.2.3.4", "6.2.3.4", "7.2.3.4", "2001:db8::1"] {
+            assert_eq!(of(&mmdb, nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_database_of_something_else_is_none() {
+        assert!(Mmdb::read(database(&[(1, &[("country", Value::Text("KZ"))])])).is_err());
+        assert!(Mmdb::read(database(&[])).is_err());
+        assert!(Mmdb::read(b"1.0.0.0,1.0.0.255,1,x".to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_broken_database_does_no_harm() {
+        let whole = database(&[(1, &[("asn", Value::Number(64500)), ("name", Value::Text("x"))])]);
+        for at in 0..whole.len() {
+            for byte in [0, 0xff, 0x20, whole[at] ^ 1] {
+                let mut broken = whole.clone();
+                broken[at] = byte;
+                if let Ok(mmdb) = Mmdb::read(broken) {
+                    // Whatever it says, it says it without breaking off.
+                    for ip in ["1.2.3.4", "200.2.3.4", "::1"] {
+                        let _ = of(&mmdb, ip);
+                    }
+                }
+            }
+            let _ = Mmdb::read(whole[..at].to_vec());
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_are_the_same_database() {
+        let of = |number| Mmdb::read(database(&[(1, &[("asn", Value::Number(number))])])).unwrap();
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+    }
+}

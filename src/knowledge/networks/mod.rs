@@ -2,6 +2,8 @@
 
 mod mmdb;
 mod ranges;
+#[cfg(test)]
+mod sample;
 
 use std::fmt;
 use std::net::IpAddr;
