@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn known_networks_stand_beside_their_addresses() {
         let table = "104.16.0.0,104.31.255.255,13335,Edge\n";
-        let networks = Networks::new(vec![crate::knowledge::read_table(table.into()).unwrap().0]);
+        let networks = Networks::new(vec![crate::knowledge::read_table(table.as_bytes()).unwrap().0]);
         let (evidence, verdict) = fixtures::nxdomain();
         let mut out = Vec::new();
         measurement_with_networks_json(&evidence, &verdict, &networks, &mut out).unwrap();

@@ -24,7 +24,7 @@ fn knowing(rows: &str, networks: &str) -> Knowledge {
     let list = read_list("sample.csv", format!("{head}{rows}").as_bytes()).unwrap();
     assert!(list.bad.is_empty(), "{:?}", list.bad);
     let fingerprints = Arc::new(Fingerprints::with(list.entries).unwrap());
-    let tables = if networks.is_empty() { Vec::new() } else { vec![read_table(networks.into()).unwrap().0] };
+    let tables = if networks.is_empty() { Vec::new() } else { vec![read_table(networks.as_bytes()).unwrap().0] };
     Knowledge::new(Vec::new()).with(fingerprints, Arc::new(Networks::new(tables)))
 }
 

@@ -171,7 +171,7 @@ impl Fingerprints {
     }
 
     /// Every one.
-    pub fn iter(&self) -> impl Iterator<Item = &Fingerprint> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Fingerprint> {
         self.entries.iter()
     }
 

@@ -47,7 +47,7 @@ pub fn load_fingerprints(path: &Path) -> Result<List, LoadError> {
 /// The file cannot be read, or is no table of a known format.
 pub fn load_networks(path: &Path) -> Result<Loaded<Table>, LoadError> {
     let bytes = unpacked(read(path, LARGEST_TABLE)?)?;
-    let (value, bad) = read_table(bytes)?;
+    let (value, bad) = read_table(&bytes)?;
     Ok(Loaded { value, bad })
 }
 

@@ -19,6 +19,8 @@ mod pattern;
 #[cfg(test)]
 mod properties;
 mod read;
+#[cfg(test)]
+mod real_lists;
 
 pub use bad::{BadLine, BadLines};
 pub use fingerprint::{Fingerprint, Place, Scope};

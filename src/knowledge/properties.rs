@@ -46,7 +46,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_table_or_none(bytes in bytes(), address in any::<std::net::IpAddr>()) {
         let lines = bytes.iter().filter(|byte| matches!(**byte, b'\n' | b'\r')).count() + 1;
-        if let Ok((table, bad)) = read_table(bytes) {
+        if let Ok((table, bad)) = read_table(&bytes) {
             prop_assert!(table.len().unwrap_or(0) + bad.count <= lines);
             prop_assert!(Networks::new(vec![table]).asn(address).is_none_or(|asn| asn.number != 0));
         }

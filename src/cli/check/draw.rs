@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn addresses_bear_their_networks() {
         let table = "104.16.0.0,104.31.255.255,13335,Edge\u{1b}[2J Ltd\n172.64.0.0,172.71.255.255,13335,Edge\n";
-        let networks = Networks::new(vec![crate::knowledge::read_table(table.into()).unwrap().0]);
+        let networks = Networks::new(vec![crate::knowledge::read_table(table.as_bytes()).unwrap().0]);
         let (evidence, verdict) = fixtures::nxdomain();
         let drawn = measurement(&evidence, &verdict, &Look::plain(), &networks);
         assert!(drawn.contains("reference: 104.21.48.1 (AS13335),"), "{drawn}");

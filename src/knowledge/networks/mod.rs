@@ -4,6 +4,7 @@ mod mmdb;
 mod ranges;
 #[cfg(test)]
 mod sample;
+mod values;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -66,10 +67,10 @@ impl Table {
 ///
 /// # Errors
 /// It is in none of them.
-pub fn read_table(bytes: Vec<u8>) -> Result<(Table, BadLines), ReadError> {
+pub fn read_table(bytes: &[u8]) -> Result<(Table, BadLines), ReadError> {
     match Mmdb::read(bytes) {
-        Ok(mmdb) => Ok((Table::Mmdb(mmdb), BadLines::default())),
-        Err(bytes) => ranges::read(&bytes).map(|(ranges, bad)| (Table::Ranges(ranges), bad)).ok_or(ReadError),
+        Some(mmdb) => Ok((Table::Mmdb(mmdb), BadLines::default())),
+        None => ranges::read(bytes).map(|(ranges, bad)| (Table::Ranges(ranges), bad)).ok_or(ReadError),
     }
 }
 
