@@ -27,12 +27,12 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_bytes_give_a_list_or_none(bytes in bytes(), body in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(list) = read_list("list", &bytes) {
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let lines = bytes.iter().filter(|byte| matches!(**byte, b'\n' | b'\r')).count() + 1;
             prop_assert!(list.entries.len() + list.bad.count <= lines);
             prop_assert!(list.bad.named.len() <= 100);
             prop_assert!(list.bad.named.iter().all(|bad| bad.line as usize <= lines && !bad.wrong.is_empty()));

@@ -90,7 +90,9 @@ fn field(out: &mut Vec<u8>, key: &str, value: &Value<'_>) {
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
-    assert!(text.len() < 29);
-    out.push(0x40 | u8::try_from(text.len()).unwrap());
+    match u8::try_from(text.len()).unwrap() {
+        length @ 0..29 => out.push(0x40 | length),
+        length => out.extend_from_slice(&[0x40 | 29, length - 29]),
+    }
     out.extend_from_slice(text.as_bytes());
 }
