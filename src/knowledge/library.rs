@@ -1,7 +1,7 @@
 //! All fingerprints of a run, ready to be looked up: plain texts in one Aho-Corasick automaton, expressions in one set
 //! for each place, addresses and names in tables.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
@@ -105,58 +105,23 @@ impl Fingerprints {
     /// # Errors
     /// Too much to be held ready.
     pub fn only(entries: Vec<Fingerprint>) -> Result<Self, TooMuch> {
-        let mut addresses: HashMap<IpAddr, Vec<usize>> = HashMap::new();
-        let mut names: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_text: HashMap<&str, usize> = HashMap::new();
-        let mut texts: Vec<&str> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = Vec::new();
-        let mut sets: Vec<(&Place, Vec<(&str, Vec<usize>)>)> = Vec::new();
+        let mut sorted = Sorted::default();
         for (index, entry) in entries.iter().enumerate() {
-            match (&entry.place, &entry.pattern) {
-                (Place::Dns, pattern) => {
-                    let Some(text) = pattern.text() else { continue };
-                    match text.parse::<IpAddr>() {
-                        Ok(ip) => addresses.entry(ip.to_canonical()).or_default().push(index),
-                        Err(_) => names.entry(host(text)).or_default().push(index),
-                    }
-                }
-                (place, Pattern::Regex(expression)) => {
-                    let of_place = match sets.iter().position(|(other, _)| *other == place) {
-                        Some(at) => at,
-                        None => {
-                            sets.push((place, Vec::new()));
-                            sets.len() - 1
-                        }
-                    };
-                    let Some((_, set)) = sets.get_mut(of_place) else { continue };
-                    match set.iter_mut().find(|(other, _)| *other == expression) {
-                        Some((_, of)) => of.push(index),
-                        None => set.push((expression, vec![index])),
-                    }
-                }
-                (_, Pattern::Full(text) | Pattern::Prefix(text) | Pattern::Contains(text)) => {
-                    let at = *by_text.entry(text).or_insert_with(|| {
-                        texts.push(text);
-                        owners.push(Vec::new());
-                        texts.len() - 1
-                    });
-                    if let Some(of) = owners.get_mut(at) {
-                        of.push(index);
-                    }
-                }
-            }
+            sorted.add(index, entry);
         }
+        let Sorted { addresses, names, texts, owners, expressions, .. } = sorted;
         if texts.iter().map(|text| text.len()).sum::<usize>() > MOST_TEXT {
             return Err(TooMuch::Text);
         }
-        if sets.iter().map(|(_, set)| set.len()).sum::<usize>() > MOST_EXPRESSIONS {
+        if expressions.values().map(BTreeMap::len).sum::<usize>() > MOST_EXPRESSIONS {
             return Err(TooMuch::Expressions);
         }
         let texts = match texts.is_empty() {
             true => None,
             false => Some(AhoCorasick::new(&texts).map_err(|_| TooMuch::Automaton)?),
         };
-        let expressions = sets.into_iter().map(|(place, set)| expressions(place, set)).collect::<Result<_, _>>()?;
+        let expressions = expressions.into_iter().map(|(place, of_place)| Expressions::new(place, of_place));
+        let expressions = expressions.collect::<Result<_, _>>()?;
         Ok(Self { addresses, names, texts, owners, expressions, entries })
     }
 
@@ -230,11 +195,52 @@ impl Fingerprints {
     }
 }
 
-fn expressions(place: &Place, set: Vec<(&str, Vec<usize>)>) -> Result<Expressions, TooMuch> {
-    let patterns: Vec<&str> = set.iter().map(|(expression, _)| *expression).collect();
-    let built = RegexSetBuilder::new(&patterns).size_limit(LARGEST_SET).build().map_err(|_| TooMuch::Automaton)?;
-    let each = set.into_iter().map(|(expression, of)| Ok((compile(expression).map_err(|_| TooMuch::Automaton)?, of)));
-    Ok(Expressions { place: place.clone(), set: built, each: each.collect::<Result<_, _>>()? })
+/// Fingerprints sorted by the way in which they are looked up; those that look for the same share one place.
+#[derive(Default)]
+struct Sorted<'e> {
+    addresses: HashMap<IpAddr, Vec<usize>>,
+    names: HashMap<String, Vec<usize>>,
+    texts: Vec<&'e str>,
+    owners: Vec<Vec<usize>>,
+    by_text: HashMap<&'e str, usize>,
+    expressions: BTreeMap<&'e Place, BTreeMap<&'e str, Vec<usize>>>,
+}
+
+impl<'e> Sorted<'e> {
+    fn add(&mut self, index: usize, entry: &'e Fingerprint) {
+        match (&entry.place, &entry.pattern) {
+            (Place::Dns, pattern) => match pattern.text().map(|text| (text, text.parse::<IpAddr>())) {
+                Some((_, Ok(ip))) => self.addresses.entry(ip.to_canonical()).or_default().push(index),
+                Some((text, Err(_))) => self.names.entry(host(text)).or_default().push(index),
+                None => {}
+            },
+            (place, Pattern::Regex(expression)) => {
+                self.expressions.entry(place).or_default().entry(expression).or_default().push(index);
+            }
+            (_, Pattern::Full(text) | Pattern::Prefix(text) | Pattern::Contains(text)) => {
+                let at = *self.by_text.entry(text).or_insert(self.texts.len());
+                match self.owners.get_mut(at) {
+                    Some(owners) => owners.push(index),
+                    None => {
+                        self.texts.push(text);
+                        self.owners.push(vec![index]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Expressions {
+    fn new(place: &Place, expressions: BTreeMap<&str, Vec<usize>>) -> Result<Self, TooMuch> {
+        let set = RegexSetBuilder::new(expressions.keys()).size_limit(LARGEST_SET).build();
+        let each = expressions.into_iter().map(|(expression, of)| Ok((compile(expression)?, of)));
+        Ok(Self {
+            place: place.clone(),
+            set: set.map_err(|_| TooMuch::Automaton)?,
+            each: each.collect::<Result<_, String>>().map_err(|_| TooMuch::Automaton)?,
+        })
+    }
 }
 
 /// A name as names are compared.
