@@ -1,5 +1,6 @@
-//! All fingerprints of a run, ready to be looked up: plain texts in one Aho-Corasick automaton, expressions in one set
-//! for each place, addresses and names in tables.
+//! All fingerprints of a run, ready to be looked up: plain texts in one Aho-Corasick automaton, addresses and names in
+//! tables. The automaton also holds a text that each expression cannot do without; an expression is tried only where that
+//! was met. (One set of all expressions was measured: a hostile page made it 100 times slower than an ordinary one.)
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -7,19 +8,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::Regex;
 
 use super::built_in;
 use super::fingerprint::{Fingerprint, Place, Scope};
 use super::page::{Found, Layout, Spot};
-use super::pattern::{Pattern, compile};
+use super::pattern::{Pattern, compile, needed};
 
 /// Plain texts of all lists together, bytes; the known lists have a tenth of it.
 const MOST_TEXT: usize = 4 * 1024 * 1024;
 /// Expressions of all lists together; the known lists have 54 different ones.
 const MOST_EXPRESSIONS: usize = 512;
-/// Largest automaton of a set of expressions, bytes.
-const LARGEST_SET: usize = 128 * 1024 * 1024;
 
 /// More than can be held ready.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,13 +34,15 @@ pub enum TooMuch {
     Automaton,
 }
 
-/// The expressions of one place.
+/// An expression of one place.
 #[derive(Debug, Clone)]
-struct Expressions {
+struct Expression {
     place: Place,
-    set: RegexSet,
-    /// Each by itself, to tell where it was found, with the fingerprints that it belongs to.
-    each: Vec<(Regex, Vec<usize>)>,
+    regex: Regex,
+    /// The fingerprints that it belongs to.
+    of: Vec<usize>,
+    /// The plain text without which it cannot be there.
+    needs: Option<usize>,
 }
 
 /// All fingerprints of a run. Comparing two compares the lists, not the automata.
@@ -54,7 +55,7 @@ pub struct Fingerprints {
     texts: Option<AhoCorasick>,
     /// The fingerprints that each text belongs to.
     owners: Vec<Vec<usize>>,
-    expressions: Vec<Expressions>,
+    expressions: Vec<Expression>,
 }
 
 impl fmt::Debug for Fingerprints {
@@ -113,15 +114,18 @@ impl Fingerprints {
         if texts.iter().map(|text| text.len()).sum::<usize>() > MOST_TEXT {
             return Err(TooMuch::Text);
         }
-        if expressions.values().map(BTreeMap::len).sum::<usize>() > MOST_EXPRESSIONS {
+        if expressions.len() > MOST_EXPRESSIONS {
             return Err(TooMuch::Expressions);
         }
         let texts = match texts.is_empty() {
             true => None,
             false => Some(AhoCorasick::new(&texts).map_err(|_| TooMuch::Automaton)?),
         };
-        let expressions = expressions.into_iter().map(|(place, of_place)| Expressions::new(place, of_place));
-        let expressions = expressions.collect::<Result<_, _>>()?;
+        let built = expressions.into_iter().map(|((place, expression), (needs, of))| {
+            let regex = compile(expression).map_err(|_| TooMuch::Automaton)?;
+            Ok(Expression { place: place.clone(), regex, of, needs })
+        });
+        let expressions = built.collect::<Result<_, _>>()?;
         Ok(Self { addresses, names, texts, owners, expressions, entries })
     }
 
@@ -169,10 +173,13 @@ impl Fingerprints {
             }
         };
         // Where a page repeats a text, its first place tells all.
-        let mut seen = vec![false; self.owners.len()];
+        let (mut met, mut seen) = (vec![false; self.owners.len()], vec![false; self.owners.len()]);
         for hit in self.texts.iter().flat_map(|texts| texts.find_overlapping_iter(layout.text())) {
             let text = hit.pattern().as_usize();
             let (Some(owners), Some(seen)) = (self.owners.get(text), seen.get_mut(text)) else { continue };
+            if let Some(met) = met.get_mut(text) {
+                *met = true;
+            }
             if layout.spot(hit.start()) == Some(Spot::Body) && std::mem::replace(seen, true) {
                 continue;
             }
@@ -181,13 +188,14 @@ impl Fingerprints {
                 note(index, layout.satisfies(&entry.place, &entry.pattern, &hit.range()));
             }
         }
-        for set in &self.expressions {
-            for (start, text) in layout.texts(&set.place) {
-                for matched in &set.set.matches(text) {
-                    let Some((regex, of)) = set.each.get(matched) else { continue };
-                    let spot = regex.find(text).and_then(|hit| layout.spot(start + hit.start()));
-                    of.iter().for_each(|&index| note(index, spot));
-                }
+        let possible = |expression: &&Expression| match expression.needs {
+            Some(text) => met.get(text).copied().unwrap_or(true),
+            None => true,
+        };
+        for expression in self.expressions.iter().filter(possible) {
+            for (start, text) in layout.texts(&expression.place) {
+                let spot = expression.regex.find(text).and_then(|hit| layout.spot(start + hit.start()));
+                expression.of.iter().for_each(|&index| note(index, spot));
             }
         }
         let found = found.into_iter();
@@ -200,10 +208,11 @@ impl Fingerprints {
 struct Sorted<'e> {
     addresses: HashMap<IpAddr, Vec<usize>>,
     names: HashMap<String, Vec<usize>>,
-    texts: Vec<&'e str>,
+    texts: Vec<String>,
     owners: Vec<Vec<usize>>,
-    by_text: HashMap<&'e str, usize>,
-    expressions: BTreeMap<&'e Place, BTreeMap<&'e str, Vec<usize>>>,
+    by_text: HashMap<String, usize>,
+    /// Each with the text that it needs.
+    expressions: BTreeMap<(&'e Place, &'e str), (Option<usize>, Vec<usize>)>,
 }
 
 impl<'e> Sorted<'e> {
@@ -215,31 +224,27 @@ impl<'e> Sorted<'e> {
                 None => {}
             },
             (place, Pattern::Regex(expression)) => {
-                self.expressions.entry(place).or_default().entry(expression).or_default().push(index);
+                let needs = needed(expression).map(|text| self.text(&text));
+                self.expressions.entry((place, expression)).or_insert((needs, Vec::new())).1.push(index);
             }
             (_, Pattern::Full(text) | Pattern::Prefix(text) | Pattern::Contains(text)) => {
-                let at = *self.by_text.entry(text).or_insert(self.texts.len());
-                match self.owners.get_mut(at) {
-                    Some(owners) => owners.push(index),
-                    None => {
-                        self.texts.push(text);
-                        self.owners.push(vec![index]);
-                    }
+                let at = self.text(text);
+                if let Some(owners) = self.owners.get_mut(at) {
+                    owners.push(index);
                 }
             }
         }
     }
-}
 
-impl Expressions {
-    fn new(place: &Place, expressions: BTreeMap<&str, Vec<usize>>) -> Result<Self, TooMuch> {
-        let set = RegexSetBuilder::new(expressions.keys()).size_limit(LARGEST_SET).build();
-        let each = expressions.into_iter().map(|(expression, of)| Ok((compile(expression)?, of)));
-        Ok(Self {
-            place: place.clone(),
-            set: set.map_err(|_| TooMuch::Automaton)?,
-            each: each.collect::<Result<_, String>>().map_err(|_| TooMuch::Automaton)?,
-        })
+    /// The place of a text in the automaton.
+    fn text(&mut self, text: &str) -> usize {
+        if let Some(at) = self.by_text.get(text) {
+            return *at;
+        }
+        self.texts.push(text.to_owned());
+        self.owners.push(Vec::new());
+        self.by_text.insert(text.to_owned(), self.texts.len() - 1);
+        self.texts.len() - 1
     }
 }
 

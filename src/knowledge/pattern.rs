@@ -104,6 +104,57 @@ fn plain(expression: &str) -> Option<String> {
     Some(text)
 }
 
+/// The longest plain text that every match of an expression holds; None when there is none to be sure of. Only what stands
+/// outside of groups and classes counts, and nothing where a flag or an alternative may change what is meant.
+pub(super) fn needed(expression: &str) -> Option<String> {
+    let (mut longest, mut run) = (String::new(), String::new());
+    let (mut depth, mut class) = (0usize, false);
+    let mut end = |run: &mut String| {
+        if run.len() > longest.len() {
+            longest.clone_from(run);
+        }
+        run.clear();
+    };
+    let mut characters = expression.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, class, depth) {
+            ('\\', inside, depth) => match characters.next()? {
+                plain if !inside && depth == 0 && plain.is_ascii_punctuation() => run.push(plain),
+                _ => end(&mut run),
+            },
+            (']', true, _) => class = false,
+            // Classes may be nested and begin with a bracket: too fine to be told here.
+            ('[', true, _) => return None,
+            (_, true, _) => {}
+            ('[', ..) if matches!(characters.peek(), Some(']' | '^')) => return None,
+            ('[', ..) => {
+                end(&mut run);
+                class = true;
+            }
+            ('(', ..) if characters.peek() == Some(&'?') => return None,
+            ('(', ..) => {
+                end(&mut run);
+                depth += 1;
+            }
+            (')', ..) => depth = depth.checked_sub(1)?,
+            ('|', _, 0) => return None,
+            (_, _, 1..) => {}
+            // What was counted may not be there.
+            ('*' | '?' | '{', ..) => {
+                run.pop();
+                end(&mut run);
+                if character == '{' {
+                    characters.by_ref().find(|character| *character == '}')?;
+                }
+            }
+            ('.' | '^' | '$' | '+', ..) => end(&mut run),
+            (plain, ..) => run.push(plain),
+        }
+    }
+    end(&mut run);
+    Some(longest).filter(|text| text.len() >= SHORTEST)
+}
+
 /// Two things that PCRE takes for plain and the crate `regex` does not: a brace that repeats nothing, and `\<`, `\>`.
 fn translate(expression: &str) -> String {
     let mut translated = String::with_capacity(expression.len());
@@ -166,6 +217,28 @@ mod tests {
         assert!(wrong("ab").contains("shorter"));
         assert!(wrong(&"x".repeat(10_000)).contains("longer"));
         assert!(wrong("(abc").contains("unclosed"), "{}", wrong("(abc"));
+    }
+
+    #[test]
+    fn what_an_expression_needs_is_a_text_of_every_match() {
+        for (expression, text) in [
+            ("Access.*denied here", Some("denied here")),
+            (r"U\.S\..*Command", Some("Command")),
+            ("abcd?e", Some("abc")),
+            ("abcd+e", Some("abcd")),
+            ("abcd{0,3}e", Some("abc")),
+            ("abc(def|ghijk)lmno", Some("lmno")),
+            ("ab[cdefgh]ijkl", Some("ijkl")),
+            (r"abc\dxyzw", Some("xyzw")),
+            ("abc|defgh", None),
+            ("(?i)abcdef", None),
+            ("ab[]cd]efgh", None),
+            ("a.b.c", None),
+            ("(abcdef)*", None),
+        ] {
+            assert_eq!(needed(expression).as_deref(), text, "{expression}");
+            assert!(compile(expression).is_ok(), "{expression}");
+        }
     }
 
     #[test]

@@ -53,6 +53,18 @@ proptest! {
     }
 
     #[test]
+    fn what_an_expression_needs_is_in_all_that_it_matches(
+        expression in r"([abc.|]|\\[.]|[abc][*+?]|[abc][{]1,2[}]|[(][abc|]{1,4}[)][*]?|\[[abc]{1,3}\]){3,12}",
+        text in "[abc.]{0,40}",
+    ) {
+        if let (Ok(regex), Some(needed)) = (super::pattern::compile(&expression), super::pattern::needed(&expression)) {
+            for found in regex.find_iter(text.as_bytes()) {
+                prop_assert!(String::from_utf8_lossy(found.as_bytes()).contains(&needed), "{} needs {}", expression, needed);
+            }
+        }
+    }
+
+    #[test]
     fn what_a_list_looks_for_is_found(text in "[a-z .*(){}<>/]{3,40}", before in "[a-z\n]{0,20}", after in "[a-z\n]{0,20}") {
         let escaped = serde_json::to_string(&regex::escape(&text)).unwrap();
         let line = format!("{{\"fingerprint\":\"c_isp_1\",\"pattern\":{escaped}}}");
