@@ -57,7 +57,7 @@ proptest! {
         expression in r"([abc.|]|\\[.]|[abc][*+?]|[abc][{]1,2[}]|[(][abc|]{1,4}[)][*]?|\[[abc]{1,3}\]){3,12}",
         text in "[abc.]{0,40}",
     ) {
-        if let (Ok(regex), Some(needed)) = (super::pattern::compile(&expression), super::pattern::needed(&expression)) {
+        if let (Ok(regex), Some(needed)) = (pattern::compile(&expression), pattern::needed(&expression)) {
             for found in regex.find_iter(text.as_bytes()) {
                 prop_assert!(String::from_utf8_lossy(found.as_bytes()).contains(&needed), "{} needs {}", expression, needed);
             }
