@@ -18,6 +18,7 @@ pub mod detect;
 pub mod export;
 pub mod helper;
 pub mod judge;
+pub mod knowledge;
 pub mod model;
 pub mod probe;
 pub mod schedule;

@@ -310,6 +310,29 @@ fn config_check_tells_good_from_bad() {
 }
 
 #[test]
+fn config_check_lists_what_lists_and_tables_hold() {
+    let place = place();
+    place
+        .write("blockspan.toml", "[fingerprints]\nfiles = [\"ours.csv\"]\n[network]\nasn_files = [\"networks.tsv\"]\n");
+    place.write(
+        "ours.csv",
+        "name,scope,location_found,pattern_type,pattern\na,isp,dns,full,203.0.113.9\nb,isp,body,regexp,(?=x)\u{1b}[2J\n",
+    );
+    place.write("networks.tsv", "192.0.2.0\t192.0.2.255\t64500\tKZ\tEXAMPLE\n");
+    let ended = place.run(&["config", "check"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("read ours.csv: OONI fingerprints, 1 entry, 1 line left out"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("read networks.tsv: ranges, 1 entry\n"), "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("warning: ours.csv:3: left out:") && !ended.stderr.contains('\u{1b}'),
+        "{}",
+        ended.stderr
+    );
+    place.write("ours.csv", "not a list\n");
+    place.run(&["config", "check"]).refused(2, &["blockspan.toml:2:10", "no known format", "OONI's CSV"]);
+}
+
+#[test]
 fn the_shipped_files_are_good() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let place = Place::new();

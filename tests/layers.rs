@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 /// A room and the rooms that it may import. Every room may import itself.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["model"]),
+    ("knowledge", &["model"]),
+    ("config", &["model", "knowledge"]),
     ("schedule", &["model"]),
     ("vantage", &["model", "config"]),
     ("probe", &["model", "config", "vantage"]),
-    ("judge", &["model"]),
+    ("judge", &["model", "knowledge"]),
     ("detect", &["model", "config"]),
     ("store", &["model", "detect"]),
-    ("export", &["model", "store"]),
+    ("export", &["model", "knowledge", "store"]),
     ("serve", &["model", "config", "detect"]),
     ("helper", &["model", "config", "vantage", "probe", "serve"]),
-    ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve"]),
-    ("cli", &["model", "config", "detect", "store", "export", "helper", "daemon", "demo"]),
+    ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve", "knowledge"]),
+    ("cli", &["model", "knowledge", "config", "detect", "store", "export", "helper", "daemon", "demo"]),
     ("demo", &["model", "config", "store", "daemon"]),
 ];
 
@@ -56,6 +57,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("schedule", &["rusqlite", "hyper", "rustls", "std::fs", "std::process", "Instant::now()", "SystemTime"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
+    ("knowledge", &["tokio", "rusqlite", "hyper", "rustls", "std::process", "Instant::now", "SystemTime"]),
     ("cli", &["rusqlite", "hyper", "rustls", "tokio::net"]),
 ];
 

@@ -6,7 +6,7 @@ use super::args::GlobalArgs;
 use super::fault::{Exit, Fault};
 use super::output::Output;
 use super::words::count;
-use crate::config::{Config, Role};
+use crate::config::{Config, KnownFile, Role};
 use crate::model::printable;
 
 /// Runs `config check`.
@@ -20,11 +20,25 @@ pub(super) fn run(global: &GlobalArgs) -> Result<Exit, Fault> {
     }
     let mut output = Output::open(None)?;
     writeln!(output, "configuration is good: {}", summary(&loaded.config))?;
+    let Config { fingerprints, network, .. } = &loaded.config;
     for file in &loaded.files {
-        writeln!(output, "  read {}", printable(&file.to_string_lossy()))?;
+        let known = fingerprints.files.iter().chain(&network.asn_files).find(|known| known.path == *file);
+        let holds = known.map(holds).unwrap_or_default();
+        writeln!(output, "  read {}{holds}", printable(&file.to_string_lossy()))?;
     }
+    writeln!(output, "  {} known", count(fingerprints.known.len(), "fingerprint", "fingerprints"))?;
     output.finish()?;
     Ok(Exit::Good)
+}
+
+/// What a list or table holds.
+fn holds(file: &KnownFile) -> String {
+    let entries = file.entries.map(|entries| format!(", {}", count(entries, "entry", "entries"))).unwrap_or_default();
+    let skipped = match file.skipped {
+        0 => String::new(),
+        lines => format!(", {} left out", count(lines, "line", "lines")),
+    };
+    format!(": {}{entries}{skipped}", file.format)
 }
 
 fn summary(config: &Config) -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
+    Config, ControlConfig, DetectConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
+    ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 use crate::model::*;
 
@@ -97,7 +97,8 @@ pub(crate) fn config() -> Config {
         },
         serve: ServeConfig { listen: "127.0.0.1:9645".parse().unwrap(), unprotected: false },
         tls: TlsConfig { extra_roots: Vec::new() },
-        network: NetworkConfig { allow_private: Vec::new() },
+        network: NetworkConfig { allow_private: Vec::new(), ..NetworkConfig::default() },
+        fingerprints: FingerprintsConfig::default(),
         vantages: vec![vantage("almaty-kt", Role::Probe), vantage("berlin", Role::Control)],
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::from_secs(600) },
         canaries: Vec::new(),

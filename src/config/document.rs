@@ -286,8 +286,8 @@ impl<'d> Fields<'d> {
 fn belongs_elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "site" | "include" => Some("targets.toml"),
-        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "vantage" | "control" | "canary" | "helper"
-        | "experiments" | "throttling" => Some("blockspan.toml"),
+        "probe" | "detect" | "store" | "serve" | "tls" | "network" | "fingerprints" | "vantage" | "control"
+        | "canary" | "helper" | "experiments" | "throttling" => Some("blockspan.toml"),
         _ => None,
     }
 }

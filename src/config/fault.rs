@@ -155,6 +155,16 @@ impl Findings {
         self.warnings.borrow_mut().push(format!("{path}:{line}: {message}"));
     }
 
+    /// The same for a line of a file that is not kept as text; 0 for the file as a whole.
+    pub(super) fn warn_line(&self, path: &Path, line: u64, message: impl fmt::Display) {
+        if self.warnings.borrow().len() >= MOST_KEPT {
+            return;
+        }
+        let path = clip(&path.to_string_lossy());
+        let place = if line == 0 { path } else { format!("{path}:{line}") };
+        self.warnings.borrow_mut().push(format!("{place}: {message}"));
+    }
+
     /// A file is being read; the watcher must know.
     pub(super) fn reading(&self, path: &Path) {
         let mut files = self.files.borrow_mut();

@@ -14,6 +14,7 @@ mod fault;
 mod helper;
 mod include;
 mod keep;
+mod knowledge;
 mod list;
 mod load;
 mod network;
@@ -40,8 +41,8 @@ pub use fault::{Also, ConfigErrors, ConfigFault};
 pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, HelperOverrides, Loaded, Overrides, Paths, load, load_helper};
 pub use source::Place;
 pub use types::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, HelperConfig, HelperServiceConfig,
-    NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig,
-    VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperConfig,
+    HelperServiceConfig, KnownFile, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl,
+    ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::document::{Doc, Fields};
 use super::fault::Wrong;
+use super::knowledge;
 use super::source::{in_words, read_bytes};
 use super::types::{NetworkConfig, TlsConfig};
 use super::value::{parsed, text};
@@ -31,7 +32,8 @@ pub(super) fn read_network(fields: &mut Fields<'_>) -> NetworkConfig {
             fields.doc.warn(&range.span, "every address counts as public: no answer will be seen as a bogon");
         }
     }
-    NetworkConfig { allow_private: ranges.into_iter().map(|at| at.value).collect() }
+    let (asn_files, networks) = knowledge::read_networks(fields);
+    NetworkConfig { allow_private: ranges.into_iter().map(|at| at.value).collect(), asn_files, networks }
 }
 
 /// A path as it is meant in a file: relative to the directory that the file stands in.

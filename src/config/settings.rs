@@ -2,11 +2,11 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
-    ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig, VantageConfig,
+    CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig,
+    NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig, VantageConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, experiments, helper, keep, network, probe, throttling, vantage};
+use super::{canary, control, detect, experiments, helper, keep, knowledge, network, probe, throttling, vantage};
 
 /// What `blockspan.toml` says.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Settings {
     pub(super) serve: ServeConfig,
     pub(super) tls: TlsConfig,
     pub(super) network: NetworkConfig,
+    pub(super) fingerprints: FingerprintsConfig,
     pub(super) vantages: Vec<VantageConfig>,
     pub(super) control: ControlConfig,
     pub(super) canaries: Vec<CanaryConfig>,
@@ -36,6 +37,7 @@ impl Default for Settings {
             serve: ServeConfig::default(),
             tls: TlsConfig::default(),
             network: NetworkConfig::default(),
+            fingerprints: FingerprintsConfig::default(),
             vantages: vantage::default(),
             control,
             canaries: canary::default(),
@@ -55,12 +57,27 @@ impl Settings {
         let serve = root.section("serve", keep::read_serve);
         let tls = root.section("tls", network::read_tls);
         let network = root.section("network", network::read_network);
+        let fingerprints = root.section("fingerprints", knowledge::read_fingerprints);
         let mut controls = Unique::new("id");
         let control = root.section("control", |fields| control::read(fields, &mut controls));
         let vantages = vantage::read(root, &control, &mut controls);
         let canaries = canary::read(root);
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         let experiments = root.section("experiments", experiments::read);
-        Self { probe, detect, throttling, store, serve, tls, network, vantages, control, canaries, helper, experiments }
+        Self {
+            probe,
+            detect,
+            throttling,
+            store,
+            serve,
+            tls,
+            network,
+            fingerprints,
+            vantages,
+            control,
+            canaries,
+            helper,
+            experiments,
+        }
     }
 }

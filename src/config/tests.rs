@@ -2,6 +2,7 @@
 
 mod bad;
 mod good;
+mod knowledge;
 mod lists;
 
 use std::fs;

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
 
+use crate::knowledge::{Fingerprints, Networks};
 use crate::model::{CanaryScope, ControlId, CountryCode, ExperimentKind, Site, VantageId};
 
 /// Everything the daemon and the commands need to know.
@@ -29,6 +31,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Which addresses count as public.
     pub network: NetworkConfig,
+    /// Block pages and sinkholes that are known.
+    pub fingerprints: FingerprintsConfig,
     /// Places that measurements are taken from, control vantages among them.
     pub vantages: Vec<VantageConfig>,
     /// Who is asked for a second opinion.
@@ -134,6 +138,32 @@ pub struct TlsConfig {
 pub struct NetworkConfig {
     /// Ranges that count as public in every rule.
     pub allow_private: Vec<IpNet>,
+    /// Tables that tell the network of an address.
+    pub asn_files: Vec<KnownFile>,
+    /// What they hold.
+    pub networks: Arc<Networks>,
+}
+
+/// A list or table as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How its format is called.
+    pub format: &'static str,
+    /// How many entries it has; None where that is not told without reading all of it.
+    pub entries: Option<usize>,
+    /// Lines that cannot be used and were left out.
+    pub skipped: usize,
+}
+
+/// `[fingerprints]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct FingerprintsConfig {
+    /// The lists beside the one of the binary.
+    pub files: Vec<KnownFile>,
+    /// All fingerprints, those of the binary among them.
+    pub known: Arc<Fingerprints>,
 }
 
 /// What a vantage is for.

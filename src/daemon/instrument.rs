@@ -84,7 +84,8 @@ impl Instrument {
         let experiments = ExperimentDesk::new(config.experiments.clone(), Arc::clone(&prober));
         let detector =
             Detector::new(Params::new(&config.detect).with_throttling(&config.throttling), SpanSource::Measured);
-        let knowledge = Knowledge::new(config.network.allow_private.clone());
+        let knowledge = Knowledge::new(config.network.allow_private.clone())
+            .with(Arc::clone(&config.fingerprints.known), Arc::clone(&config.network.networks));
         let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
         let canaries = CanaryDesk::new();
         Ok(Self { config, prober, stations, controls, canaries, experiments, detector, knowledge, countries })

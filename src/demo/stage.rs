@@ -8,8 +8,9 @@ use url::Url;
 
 use super::world::{RESOLVER_NAME, World};
 use crate::config::{
-    CanaryConfig, Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec,
-    Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
+    CanaryConfig, Config, ControlConfig, DetectConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig,
+    ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig,
+    Via,
 };
 use crate::model::{CanaryScope, CountryCode, Site};
 
@@ -69,7 +70,8 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         },
         serve: ServeConfig { listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into(), unprotected: false },
         tls: TlsConfig { extra_roots: vec![folder.join("root.pem")] },
-        network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse()?] },
+        network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse()?], ..NetworkConfig::default() },
+        fingerprints: FingerprintsConfig::default(),
         vantages: vec![
             vantage(
                 "here",

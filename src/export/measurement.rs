@@ -2,12 +2,15 @@
 //!
 //! What would tell the vantage's own addresses is taken out (`scrub`); the record itself keeps it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::json::to_json_line;
 use super::scrub::Scrub;
+use crate::knowledge::Networks;
 use crate::model::{
     Baseline, CanaryReport, ControlReport, ControlSummary, DnsExchange, Elapsed, Evidence, Experiment, HttpExchange,
     MeasurementId, Mechanism, Pace, Partial, QuicHandshake, RuleId, SiteId, Status, TcpConnect, Timestamp,
@@ -89,6 +92,43 @@ pub fn measurement_json(evidence: &Evidence, verdict: &Verdict, out: &mut dyn Wr
     to_json_line(&Judged::new(evidence, verdict), out)
 }
 
+/// The network of an address, as `networks` of `check --format json` tells it.
+#[derive(Serialize)]
+struct Network {
+    asn: u32,
+    name: String,
+}
+
+/// The same with the networks of its addresses. Look-ups, no evidence: a measurement does not hold them.
+#[derive(Serialize)]
+struct JudgedWithNetworks<'a> {
+    #[serde(flatten)]
+    judged: Judged<'a>,
+    networks: BTreeMap<IpAddr, Network>,
+}
+
+/// Writes the same object with `networks`: for each address of the measurement that a table knows, its `asn` and the
+/// `name` of that network.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn measurement_with_networks_json(
+    evidence: &Evidence,
+    verdict: &Verdict,
+    networks: &Networks,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let measurement = &evidence.measurement;
+    let answered = measurement.dns.iter().flat_map(|exchange| &exchange.answers).flat_map(|answer| &answer.addresses);
+    let dialled = measurement.tcp.iter().map(|tcp| tcp.address.ip());
+    let network = |ip: IpAddr| {
+        let asn = networks.asn(ip)?;
+        Some((ip, Network { asn: asn.number, name: asn.name.to_string() }))
+    };
+    let networks = answered.copied().chain(dialled).filter_map(network).collect();
+    to_json_line(&JudgedWithNetworks { judged: Judged::new(evidence, verdict), networks }, out)
+}
+
 /// Writes the same object with `trigger`, `ruleset`, `controls` and `canaries` (`measurements --format ndjson`).
 ///
 /// # Errors
@@ -124,6 +164,18 @@ mod tests {
             .collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    #[test]
+    fn known_networks_stand_beside_their_addresses() {
+        let table = "104.16.0.0,104.31.255.255,13335,Edge\n";
+        let networks = Networks::new(vec![crate::knowledge::read_table(table.as_bytes()).unwrap().0]);
+        let (evidence, verdict) = fixtures::nxdomain();
+        let mut out = Vec::new();
+        measurement_with_networks_json(&evidence, &verdict, &networks, &mut out).unwrap();
+        let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(object["networks"], serde_json::json!({"104.21.48.1": {"asn": 13335, "name": "Edge"}}));
+        assert_eq!(object["site"], "fergana");
     }
 
     #[test]

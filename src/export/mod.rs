@@ -12,4 +12,4 @@ mod scrub;
 pub use blocks::{in_blocks, write_in_blocks};
 pub use csv::{SPAN_COLUMNS, formula_safe, spans_csv};
 pub use json::{spans_json, spans_ndjson, to_json_line};
-pub use measurement::{measurement_json, measurement_with_context_json};
+pub use measurement::{measurement_json, measurement_with_context_json, measurement_with_networks_json};

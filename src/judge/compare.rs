@@ -117,18 +117,20 @@ fn length_score(here: &HttpExchange, control: &ControlHttp) -> i8 {
     if ours.min(theirs) as f64 / ours.max(theirs) as f64 > 0.7 { 1 } else { -1 }
 }
 
-/// Most of a kept body that is looked at, bytes.
-const TEXT_LIMIT: u64 = 512 * 1024;
+/// Most of a kept body that is looked at, bytes: all that is ever kept.
+const PAGE_LIMIT: u64 = 64 * 1024;
 
-/// The title and what was kept of the body, as text; bytes that are no UTF-8 are replaced.
-pub(super) fn text(exchange: &HttpExchange) -> String {
-    let Some(body) = &exchange.body else { return String::new() };
-    let mut text = body.title.clone().unwrap_or_default();
-    if let Some(kept) = body.kept.as_deref().and_then(unpack) {
-        text.push('\n');
-        text.push_str(&String::from_utf8_lossy(&kept));
+/// What was kept of the body. A title that it does not show as it was read (nothing was kept, or it stands in entities)
+/// follows as an element of its own.
+pub(super) fn page(exchange: &HttpExchange) -> Vec<u8> {
+    let Some(body) = &exchange.body else { return Vec::new() };
+    let mut page = body.kept.as_deref().and_then(unpack).unwrap_or_default();
+    if let Some(title) = body.title.as_deref().filter(|title| !title.is_empty())
+        && !page.windows(title.len()).any(|part| part == title.as_bytes())
+    {
+        page.extend_from_slice(format!("<title>{title}</title>").as_bytes());
     }
-    text
+    page
 }
 
 fn unpack(kept: &str) -> Option<Vec<u8>> {
@@ -136,6 +138,6 @@ fn unpack(kept: &str) -> Option<Vec<u8>> {
     let decoder = zstd::stream::read::Decoder::new(packed.as_slice()).ok()?;
     let mut bytes = Vec::new();
     // A stream that breaks in the middle still shows its beginning.
-    let _ = decoder.take(TEXT_LIMIT).read_to_end(&mut bytes);
+    let _ = decoder.take(PAGE_LIMIT).read_to_end(&mut bytes);
     Some(bytes)
 }

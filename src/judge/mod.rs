@@ -10,6 +10,7 @@ mod denial;
 mod facts;
 mod failing;
 mod knowledge;
+mod marks;
 mod page;
 mod partial;
 mod resolution;
@@ -22,6 +23,8 @@ mod table;
 #[cfg(test)]
 mod experiment_tests;
 #[cfg(test)]
+mod knowledge_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod testing;
@@ -30,7 +33,7 @@ mod tests;
 
 use crate::model::{Baseline, CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
 
-pub use knowledge::{BlockPageMark, InterceptionCa, InterceptionName, Knowledge, Sinkhole};
+pub use knowledge::{CertificateHash, InterceptionCa, InterceptionName, Knowledge};
 pub use page::rules_page;
 pub use partial::{PartialRule, partial_table};
 pub use rule::Rule;

@@ -204,7 +204,7 @@ fn resolver(facts: &Facts<'_>, _: Stage) -> Option<Found> {
 }
 
 /// How a resolver keeps its users from the site.
-fn lie(facts: &Facts<'_>, hop: &Hop<'_>, lookup: &Lookup<'_>) -> Option<(Mechanism, String)> {
+fn lie<'e>(facts: &Facts<'e>, hop: &Hop<'e>, lookup: &Lookup<'e>) -> Option<(Mechanism, String)> {
     if let Some(failure) = &lookup.failure {
         return Some((dns_mechanism(failure)?, say::dns_failure(lookup, failure, hop)));
     }

@@ -12,6 +12,8 @@ pub(super) struct Lookup<'e> {
     pub resolver: &'e str,
     /// What its users get: the addresses of the first answer to each question.
     pub addresses: BTreeSet<IpAddr>,
+    /// The CNAME chains of those answers.
+    pub names: BTreeSet<&'e str>,
     /// Addresses that only a later answer to the same question gave: users never get them.
     pub late: BTreeSet<IpAddr>,
     /// Why there are no addresses.
@@ -72,6 +74,7 @@ impl<'e> Lookup<'e> {
         let mut lookup = Self {
             resolver,
             addresses: BTreeSet::new(),
+            names: BTreeSet::new(),
             late: BTreeSet::new(),
             failure: None,
             elapsed: Elapsed::default(),
@@ -82,6 +85,7 @@ impl<'e> Lookup<'e> {
         for exchange in exchanges {
             let answers = answers_in_order(exchange);
             let first = taken(&answers);
+            lookup.names.extend(first.iter().flat_map(|answer| answer.cnames.iter().map(String::as_str)));
             match first.filter(|answer| !answer.addresses.is_empty()) {
                 Some(answer) => lookup.addresses.extend(&answer.addresses),
                 None => failures.push((exchange.query_type, failure_of(exchange, first), exchange.elapsed)),

@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::failing::Failing;
 use super::resolution::{Lookup, Resolution};
 use super::seen::{Hop, Path};
+use crate::knowledge::Fingerprint;
 use crate::model::{CertificateFault, ControlReport, Elapsed, Failure, Mechanism, is_hostile, shown_resolver};
 
 /// Longest text of a site that a reason repeats, in characters.
@@ -106,6 +107,20 @@ pub(super) fn dns_failure(lookup: &Lookup<'_>, failure: &Failure, hop: &Hop<'_>)
         }
         other => format!("{who} could not be asked for {name}: {}.", quoted(&other.as_ooni())),
     }
+}
+
+/// A fingerprint by its name and source.
+pub(super) fn fingerprint(fingerprint: &Fingerprint) -> String {
+    format!("fingerprint {} of {}", clean(&fingerprint.name), clean(&fingerprint.source))
+}
+
+/// That an address is in a list, where that is no proof.
+pub(super) fn listed(facts: &Facts<'_>, address: IpAddr) -> Option<String> {
+    let entry = facts.knowledge.listed(address)?;
+    Some(format!(
+        "{address} is a block page's address elsewhere ({}), which alone proves nothing here.",
+        fingerprint(entry)
+    ))
 }
 
 /// What the encrypted resolvers gave.

@@ -476,6 +476,14 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
         ("a refusal by a network", clear_page(stranger(403).headers(&[("cf-mitigated", "challenge")])), "http.denied"),
         ("a server's fault", clear_page(stranger(502)), "http.unverified"),
         (
+            "redirect to a known block page",
+            clear().country("UZ").at(
+                SITE,
+                At::Page(stranger(302).headers(&[("location", "http://reestr.mitc.uz/")]).to("http://reestr.mitc.uz/")),
+            ),
+            "http.redirect.known",
+        ),
+        (
             "known block page, title",
             clear().at(SITE, At::Page(stranger(200).titled("Страница заблокирована"))),
             "http.blockpage.known",

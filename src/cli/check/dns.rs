@@ -2,6 +2,7 @@
 
 use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
+use crate::knowledge::Networks;
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Layer, Measurement, QueryType};
 
 /// Addresses told of one resolver before the rest is counted.
@@ -35,16 +36,20 @@ fn resolver(sketch: &mut Sketch<'_>, exchanges: &[&DnsExchange]) {
         (false, DnsRole::Own) => Mark::Bad,
         (false, DnsRole::Control) => Mark::None,
     };
-    sketch.step(mark, &name(first), Some(time), &format!("{lead}{}", outcome(exchanges, good)));
+    let outcome = outcome(exchanges, good, sketch.networks);
+    sketch.step(mark, &name(first), Some(time), &format!("{lead}{outcome}"));
     for exchange in exchanges.iter().filter(|exchange| exchange.answers.len() > 1) {
         several_answers(sketch, exchange);
     }
 }
 
-fn outcome(exchanges: &[&DnsExchange], good: bool) -> String {
+fn outcome(exchanges: &[&DnsExchange], good: bool, networks: &Networks) -> String {
     let mut addresses: Vec<String> = Vec::new();
     for answer in exchanges.iter().flat_map(|exchange| exchange.answers.first()) {
-        for address in answer.addresses.iter().map(ToString::to_string) {
+        for address in answer.addresses.iter().map(|address| match networks.asn(*address) {
+            Some(asn) => format!("{address} (AS{})", asn.number),
+            None => address.to_string(),
+        }) {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -123,8 +128,9 @@ mod tests {
         six.query_type = QueryType::Aaaa;
         six.answers.clear();
         six.failure = Some(Failure::DnsNoAnswer);
-        assert_eq!(outcome(&[&good, &six], true), "104.21.48.1");
+        let outcome = |exchanges: &[&DnsExchange]| outcome(exchanges, true, &Networks::default());
+        assert_eq!(outcome(&[&good, &six]), "104.21.48.1");
         six.failure = Some(Failure::DnsServfail);
-        assert_eq!(outcome(&[&good, &six], true), "104.21.48.1; AAAA: the resolver reports a failure (SERVFAIL)");
+        assert_eq!(outcome(&[&good, &six]), "104.21.48.1; AAAA: the resolver reports a failure (SERVFAIL)");
     }
 }

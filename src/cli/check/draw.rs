@@ -5,12 +5,15 @@ use super::super::text::{columns, wrap};
 use super::super::words;
 use super::sketch::{NAME, Sketch};
 use super::{dns, experiments, others, pace, transport};
+use crate::knowledge::Networks;
 use crate::model::{Evidence, Measurement, Partial, PartialScope, Status, Verdict};
 
-/// Draws one measurement with its verdict, at most `look.width` columns wide.
-pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look) -> String {
+/// Draws one measurement with its verdict, at most `look.width` columns wide. Addresses bear the number of their network
+/// where `networks` tells.
+pub(super) fn measurement(evidence: &Evidence, verdict: &Verdict, look: &Look, networks: &Networks) -> String {
     let measurement = &evidence.measurement;
-    let mut sketch = Sketch { look, name: longest_name(evidence).clamp(16, NAME), out: String::new() };
+    let name = longest_name(evidence).clamp(16, NAME);
+    let mut sketch = Sketch { look, name, networks, out: String::new() };
     title(&mut sketch, evidence);
 
     let hops = measurement.dns.iter().map(|step| step.hop).chain(measurement.http.iter().map(|step| step.hop));
@@ -135,7 +138,7 @@ mod tests {
     use super::*;
 
     fn draw(evidence: &(Evidence, Verdict), look: Look) -> String {
-        measurement(&evidence.0, &evidence.1, &look)
+        measurement(&evidence.0, &evidence.1, &look, &Networks::default())
     }
 
     #[test]
@@ -267,6 +270,20 @@ mod tests {
             that the reference gives, a valid certificate answers.
           rule dns.nxdomain.proven, rule set 1
         "#);
+    }
+
+    #[test]
+    fn addresses_bear_their_networks() {
+        let table = "104.16.0.0,104.31.255.255,13335,Edge\u{1b}[2J Ltd\n172.64.0.0,172.71.255.255,13335,Edge\n";
+        let networks = Networks::new(vec![crate::knowledge::read_table(table.as_bytes()).unwrap().0]);
+        let (evidence, verdict) = fixtures::nxdomain();
+        let drawn = measurement(&evidence, &verdict, &Look::plain(), &networks);
+        assert!(drawn.contains("reference: 104.21.48.1 (AS13335),"), "{drawn}");
+        assert!(
+            drawn.contains("connected (address from the reference),\n")
+                && drawn.contains("AS13335 Edge\u{fffd}[2J Ltd")
+        );
+        assert!(!drawn.contains('\u{1b}'));
     }
 
     #[test]

@@ -62,6 +62,7 @@ fn side<'e>(sketch: &mut Sketch<'_>, pairs: &[&'e Experiment], lead: &str, of: f
 mod tests {
     use super::super::super::look::Look;
     use super::*;
+    use crate::knowledge::Networks;
     use crate::model::{Failure, Timestamp};
 
     fn attempt(name: &str, address: &str, failure: Option<(Layer, Failure)>) -> Attempt {
@@ -89,7 +90,7 @@ mod tests {
         let there = pair(ExperimentKind::SniElsewhere, "208.80.154.224:443", silent(), None);
         let passed = pair(ExperimentKind::SniElsewhere, "208.80.154.224:443", None, None);
         let cut = pair(ExperimentKind::OtherHost, "104.21.48.1:80", Some((Layer::Tcp, Failure::Interrupted)), None);
-        let mut sketch = Sketch { look: &Look::plain(), name: 22, out: String::new() };
+        let mut sketch = Sketch { look: &Look::plain(), name: 22, networks: &Networks::default(), out: String::new() };
         draw(&mut sketch, &[here(), there, here(), passed, here(), cut]);
         assert!(sketch.out.lines().all(|line| line.chars().count() <= 80), "{}", sketch.out);
         insta::assert_snapshot!(sketch.out, @r"");
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn without_experiments_nothing_is_drawn() {
-        let mut sketch = Sketch { look: &Look::plain(), name: 22, out: String::new() };
+        let mut sketch = Sketch { look: &Look::plain(), name: 22, networks: &Networks::default(), out: String::new() };
         draw(&mut sketch, &[]);
         assert_eq!(sketch.out, "");
     }

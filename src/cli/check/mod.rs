@@ -10,6 +10,7 @@ mod sketch;
 mod transport;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -18,7 +19,8 @@ use super::fault::{Exit, Fault};
 use super::look::Look;
 use super::output::Output;
 use super::{rooms, select, words};
-use crate::export::measurement_json;
+use crate::export::{measurement_json, measurement_with_networks_json};
+use crate::knowledge::Networks;
 use crate::model::{Evidence, SeriesKey, SiteId, VantageId, Verdict};
 
 /// Runs `check`.
@@ -42,13 +44,14 @@ pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> 
         );
     }
 
+    let networks = Arc::clone(&config.network.networks);
     let wanted = wanted(&targets, &vantages);
     let mut statuses = Vec::new();
     let mut written = Ok(());
     rooms::measure(config, wanted, &mut |evidence, verdict| {
         statuses.push(verdict.status);
         if written.is_ok() {
-            written = tell(args.format, &look, &evidence, &verdict);
+            written = tell(args.format, &look, &evidence, &verdict, &networks);
         }
     })?;
     written?;
@@ -64,11 +67,18 @@ fn wanted(targets: &[(SiteId, Url)], vantages: &[VantageId]) -> Vec<SeriesKey> {
 }
 
 /// Writes one result at once: the next one may take half a minute.
-fn tell(format: TellFormat, look: &Look, evidence: &Evidence, verdict: &Verdict) -> Result<(), Fault> {
+fn tell(
+    format: TellFormat,
+    look: &Look,
+    evidence: &Evidence,
+    verdict: &Verdict,
+    networks: &Networks,
+) -> Result<(), Fault> {
     let mut output = Output::open(None)?;
     match format {
-        TellFormat::Json => measurement_json(evidence, verdict, &mut output)?,
-        TellFormat::Human => output.write_all(draw::measurement(evidence, verdict, look).as_bytes())?,
+        TellFormat::Json if networks.is_empty() => measurement_json(evidence, verdict, &mut output)?,
+        TellFormat::Json => measurement_with_networks_json(evidence, verdict, networks, &mut output)?,
+        TellFormat::Human => output.write_all(draw::measurement(evidence, verdict, look, networks).as_bytes())?,
     }
     output.finish()
 }

@@ -38,12 +38,13 @@ fn against(pace: &Pace, usual: &Pace) -> Vec<String> {
 mod tests {
     use super::super::super::{fixtures, look::Look};
     use super::super::draw;
+    use crate::knowledge::Networks;
     use crate::model::{Baseline, Elapsed, Pace};
 
     #[test]
     fn the_usual_pace_stands_beside_the_present_one() {
         let (mut evidence, verdict) = fixtures::accessible();
-        let drawn = |evidence: &_| draw::measurement(evidence, &verdict, &Look::plain());
+        let drawn = |evidence: &_| draw::measurement(evidence, &verdict, &Look::plain(), &Networks::default());
         assert!(!drawn(&evidence).contains("PACE"));
         evidence.baseline = Some(Baseline { samples: 3, pace: Pace::default() });
         assert!(!drawn(&evidence).contains("PACE"), "too little is known");

@@ -5,6 +5,7 @@ use anstyle::Style;
 use super::super::look::{self, BAD, BOLD, DIM, GOOD, Look, NEUTRAL};
 use super::super::text::{columns, wrap};
 use super::super::words;
+use crate::knowledge::Networks;
 use crate::model::Elapsed;
 
 /// Space left of what belongs to a layer.
@@ -32,6 +33,8 @@ pub(super) struct Sketch<'l> {
     pub(super) look: &'l Look,
     /// Room for names: as much as the longest of this drawing takes, within bounds.
     pub(super) name: usize,
+    /// Which network an address belongs to, as far as it is known.
+    pub(super) networks: &'l Networks,
     pub(super) out: String,
 }
 

@@ -67,7 +67,11 @@ fn connect(sketch: &mut Sketch<'_>, step: &TcpConnect) {
         return;
     }
     let words = step.failure.as_ref().map_or("connected".into(), |failure| in_words(Layer::Tcp, failure));
-    let text = format!("{words}{}", origin(step.origin));
+    let network = match sketch.networks.asn(step.address.ip()) {
+        Some(asn) => format!(", AS{} {}", asn.number, asn.name),
+        None => String::new(),
+    };
+    let text = format!("{words}{}{}", origin(step.origin), network.trim_end());
     sketch.step(mark(step.failure.is_none()), &step.address.to_string(), Some(step.elapsed), &text);
 }
 

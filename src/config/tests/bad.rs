@@ -70,6 +70,18 @@ fn every_fault_of_the_config_file_is_told_with_its_place() {
             "`token_file` names a file that holds no token",
         ),
         ("[helper]\nper_minute = «0\n", "`per_minute` is out of bounds"),
+        ("[fingerprints]\nfiles = «\"x.csv\"\n", "`files` has the wrong type"),
+        (
+            "[fingerprints]\nfiles = [«\"x.csv\"]\n",
+            "an entry of `files` names a file that cannot be read: there is no such file",
+        ),
+        ("[fingerprints]\nfiles = [«\"two lines\"]\n", "an entry of `files` names a file of no known format"),
+        ("[fingerprints]\n«file = [\"x.csv\"]\n", "unknown key `file` in [fingerprints]"),
+        ("[network]\nasn_files = [«\"empty\"]\n", "an entry of `asn_files` names a file of no known format"),
+        (
+            "[network]\nasn_files = [«\"x.mmdb\"]\n",
+            "an entry of `asn_files` names a file that cannot be read: there is no such file",
+        ),
         ("[serve]\nlisten = «\"localhost:9645\"\n", "`listen` is not an address to listen on"),
         (
             "[serve]\nlisten = «\"0.0.0.0:9645\"\n",

@@ -103,6 +103,8 @@ fn the_sample_says_the_defaults_and_every_key() {
         "per_minute",
         "extra_roots",
         "allow_private",
+        "asn_files",
+        "files",
         "resolvers",
         "helpers",
         "max_age",

@@ -5,6 +5,7 @@ use crate::judge::denial;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
+use crate::knowledge::Fingerprint;
 use crate::model::HttpExchange;
 
 use super::throttle;
@@ -22,14 +23,24 @@ pub(in crate::judge) const MATCHING: &[Rule] = &[rule!(
 
 pub(in crate::judge) const PROVEN: &[Rule] = &[
     blocked!(
+        "http.redirect.known",
+        HttpRedirect,
+        SelfProving,
+        0.97,
+        1.0,
+        known_redirect,
+        "A redirect without proof leads to a known block page of this country, and no control is led there.",
+        "OONI blocking-fingerprints; the lists of [fingerprints]; DESIGN 4.4"
+    ),
+    blocked!(
         "http.blockpage.known",
         HttpBlockpage,
         SelfProving,
         0.97,
         1.0,
         known_page,
-        "An unproven answer bears the mark of a block page of this country, and no control gets the same page.",
-        "Censored Planet block page signatures; DESIGN 4.4"
+        "An unproven answer (in clear text, or over TLS with a chain that does not verify) bears the mark of a block page of this country in page or header, none of a false positive, and no control gets the same page.",
+        "Censored Planet block page signatures; the lists of [fingerprints]; DESIGN 4.4"
     ),
     blocked!(
         "http.451",
@@ -51,7 +62,7 @@ pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
         0.7,
         1.0,
         denied,
-        "A clear-text refusal bears the marks of a content delivery network, or of the server that the control reaches, or the control is refused with 451 too.",
+        "A clear-text refusal bears the marks of a content delivery network, or of the server that the control reaches, or of a server's own page (a list's false positive), or the control is refused with 451 too.",
         "Raman et al. 2023: most deviations in clear text are such pages"
     ),
     blocked!(
@@ -153,21 +164,43 @@ fn matches_control(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn known_page(facts: &Facts<'_>) -> Option<Finding> {
-    let unproven = facts.seen.hops.iter().filter(|hop| !hop.answer_is_authentic());
-    let answers = unproven.filter_map(|hop| hop.exchange).filter(|exchange| exchange.status.is_some());
-    let (answer, mark) = answers
-        .into_iter()
-        .find_map(|answer| facts.knowledge.mark(facts.country, &compare::text(answer)).map(|mark| (answer, mark)))?;
     // A site that bears the mark for everyone writes about blocking; it is not blocked.
+    let everywhere = |answer: &HttpExchange, fingerprint: &Fingerprint| {
+        facts.controls.answers().any(|(_, http)| {
+            http.title.as_deref().is_some_and(|title| fingerprint.is_in_title(title))
+                || compare::likeness(answer, http) == Likeness::Same
+        })
+    };
+    let (answer, fingerprint) = facts.marked().iter().find_map(|marked| {
+        let fingerprint = marked.pages().find(|fingerprint| !everywhere(marked.exchange, fingerprint))?;
+        Some((marked.exchange, fingerprint))
+    })?;
+    let mark = fingerprint.pattern.shown();
+    Some(Finding::new(sentence(answer)).and(Some(format!(
+        "It bears the mark of a block page, {} ({}).",
+        say::quoted(mark),
+        say::fingerprint(fingerprint)
+    ))))
+}
+
+fn known_redirect(facts: &Facts<'_>) -> Option<Finding> {
+    let (answer, fingerprint) = facts.marked().iter().find_map(|marked| {
+        let fingerprint = marked.redirects().next()?;
+        Some((marked.exchange, fingerprint))
+    })?;
+    let target = denial::header(answer, "location").unwrap_or_default();
+    // A site that sends everyone there is that way to everybody.
+    let host = answer.redirect.as_ref().and_then(|url| url.host_str());
     let everywhere = facts.controls.answers().any(|(_, http)| {
-        http.title.as_deref().is_some_and(|title| title.contains(&mark.text))
-            || compare::likeness(answer, http) == Likeness::Same
+        let ends = http.final_url.as_ref().and_then(|url| url.host_str());
+        ends.is_some() && ends == host
+            || facts.seen.answer().is_some_and(|last| compare::likeness(last, http) == Likeness::Same)
     });
     (!everywhere).then(|| {
         Finding::new(sentence(answer)).and(Some(format!(
-            "It bears the mark of a block page, {} ({}).",
-            say::quoted(&mark.text),
-            mark.source
+            "It sends visitors on to {}, which is known to lead to a block page ({}).",
+            say::quoted(target),
+            say::fingerprint(fingerprint)
         )))
     })
 }
@@ -191,6 +224,7 @@ fn denied(facts: &Facts<'_>) -> Option<Finding> {
     let refuser = denial::refuser(answer);
     let same_server = facts.controls.answers().any(|(_, http)| compare::same_server(answer, http));
     let legal = answer.status == Some(451) && legal_everywhere(facts);
+    let innocent = innocent(facts, answer).filter(|_| answer.status != Some(451));
     let who = match (refuser, legal, same_server) {
         (Some(who), _, _) => {
             format!("The answer is {who}'s own refusal page: the site's side turns this vantage away.")
@@ -199,9 +233,30 @@ fn denied(facts: &Facts<'_>) -> Option<Finding> {
         (None, false, true) => {
             "The answer bears the header names of the site's own server: it is the server that refuses.".into()
         }
-        (None, false, false) => return None,
+        (None, false, false) => innocent_page(innocent?),
     };
     Some(Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(who)))
+}
+
+/// Factor on a page that differs from the control's and is known as a server's own.
+const INNOCENT: f64 = 0.5;
+
+fn innocent<'e>(facts: &Facts<'e>, answer: &HttpExchange) -> Option<&'e Fingerprint> {
+    facts.marked().iter().find(|marked| std::ptr::eq(marked.exchange, answer))?.innocent()
+}
+
+fn innocent_page(fingerprint: &Fingerprint) -> String {
+    format!("The page is known as a server's own, not as a block page ({}).", say::fingerprint(fingerprint))
+}
+
+/// What a fingerprint that proves nothing here says of the answer.
+fn hint(facts: &Facts<'_>, answer: &HttpExchange) -> Option<String> {
+    let fingerprint = facts.marked().iter().find(|marked| std::ptr::eq(marked.exchange, answer))?.hint()?;
+    Some(format!(
+        "It bears a text that block pages bear, {} ({}), which alone proves nothing here.",
+        say::quoted(fingerprint.pattern.shown()),
+        say::fingerprint(fingerprint)
+    ))
 }
 
 /// The comparison may be relied on: the control works and a foreign canary answers.
@@ -211,6 +266,7 @@ fn compared(facts: &Facts<'_>, answer: &HttpExchange, why: &str) -> Option<Findi
         Finding::new(sentence(answer))
             .and(say::controls(facts))
             .and([why.to_owned(), say::canaries(facts)])
+            .and(hint(facts, answer))
             .trusted(trust),
     )
 }
@@ -240,7 +296,12 @@ fn other_refusal(facts: &Facts<'_>) -> Option<Finding> {
 
 fn other_page(facts: &Facts<'_>) -> Option<Finding> {
     let answer = unproven(facts).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
-    compared(facts, answer, "The control gets another page.")
+    let finding = compared(facts, answer, "The control gets another page.")?;
+    Some(match innocent(facts, answer) {
+        // A parked name or a server's own error page differs from the site's too.
+        Some(fingerprint) => finding.and(Some(innocent_page(fingerprint))).trusted(INNOCENT),
+        None => finding,
+    })
 }
 
 fn unverified(facts: &Facts<'_>) -> Option<Finding> {

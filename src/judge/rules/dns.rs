@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::judge::facts::{Facts, OwnAnswer};
+use crate::judge::facts::{Facts, OwnAnswer, Sunk};
 use crate::judge::failing::dns_mechanism;
 use crate::judge::rule::{Finding, Rule, blocked};
 use crate::judge::say;
@@ -19,8 +19,8 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.99,
         1.0,
         sinkhole,
-        "The own resolver gives an address that is known as this country's block page or sinkhole.",
-        "OONI blocking-fingerprints"
+        "The own resolver gives an address, or leads through a name, that is known as this country's block page or sinkhole.",
+        "OONI blocking-fingerprints; the lists of [fingerprints]"
     ),
     blocked!(
         "dns.injected",
@@ -183,13 +183,13 @@ fn stuck<'f, 'e>(facts: &'f Facts<'e>) -> Option<&'f Hop<'e>> {
 
 fn sinkhole(facts: &Facts<'_>) -> Option<Finding> {
     let hop = stuck(facts)?;
-    let OwnAnswer::Sinkhole(ip, sinkhole) = facts.own_answer(hop) else { return None };
-    let who = hop.own.giver(ip).map_or_else(|| "The own name server".into(), say::resolver);
+    let OwnAnswer::Sinkhole(Sunk { lookup, what, fingerprint }) = facts.own_answer(hop) else { return None };
     Some(
         Finding::new(format!(
-            "{who} gave {ip} for {}, a known block page address ({}).",
+            "{} gave {what} for {}, which is known to lead to a block page ({}).",
+            say::resolver(lookup),
             say::host(hop),
-            sinkhole.source
+            say::fingerprint(fingerprint)
         ))
         .and(say::reference(&hop.reference)),
     )
@@ -200,10 +200,14 @@ fn injected(facts: &Facts<'_>) -> Option<Finding> {
     let reference = facts.reference(hop);
     let lookup = hop.own.lookups.iter().find(|lookup| lookup.conflict.is_some())?;
     let (first, second) = lookup.conflict?;
-    // A certificate that verifies there settles it as well as the reference does: CDNs have many addresses.
+    // A certificate that verifies there, or the same network, settles it as well as the reference does: CDNs have many
+    // addresses.
     let proven = |ip: IpAddr| hop.paths.iter().any(|path| path.authentic && path.address.ip().to_canonical() == ip);
     let agrees = |addresses: &[IpAddr]| {
-        addresses.iter().map(IpAddr::to_canonical).any(|address| reference.contains(&address) || proven(address))
+        addresses
+            .iter()
+            .map(IpAddr::to_canonical)
+            .any(|address| reference.contains(&address) || proven(address) || facts.shares_network(address, &reference))
     };
     let contradicted = !agrees(&first.addresses) || !agrees(&second.addresses);
     (contradicted && !reference.is_empty()).then(|| {
@@ -305,6 +309,7 @@ fn forgery(facts: &Facts<'_>, hop: &Hop<'_>, addresses: &[IpAddr]) -> Finding {
     let failure = facts.failing.as_ref().map(|failing| say::failure(facts, failing)).unwrap_or_default();
     Finding::new(format!("{who} gave {} for {}, where the site is not.", say::addresses(addresses), say::host(hop)))
         .and(failure)
+        .and(addresses.iter().find_map(|ip| say::listed(facts, *ip)))
         .and(say::reference(&hop.reference))
         .and(say::proven_elsewhere(hop))
 }

@@ -16,7 +16,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.999,
         1.0,
         known_ca,
-        "A certificate of the chain is that of a known interception CA (SHA-256), and no control is shown a bad chain too.",
+        "A certificate of the chain is that of a known interception CA (SHA-256 of its roots, SHA-1 of its intermediates), and no control is shown a bad chain too.",
         "Chromium net/data/ssl/blocklist; OONI report on Kazakhstan, 2024-09-19"
     ),
     blocked!(
@@ -71,9 +71,9 @@ fn known_ca(facts: &Facts<'_>) -> Option<Finding> {
         .find_map(|(hop, path)| path.tls.and_then(|tls| facts.knowledge.known_ca(tls)).map(|ca| (hop, path, ca)))?;
     (!facts.controls.sees_bad_certificate()).then(|| {
         Finding::new(say::certificate(hop, path)).and(Some(format!(
-            "The chain holds the certificate of a known interception authority, {} (SHA-256 {}…, {}).",
+            "The chain holds the certificate of a known interception authority, {} ({}, {}).",
             ca.subject,
-            ca.sha256.get(..16).unwrap_or(ca.sha256),
+            ca.hash.short(),
             ca.source
         )))
     })

@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{
-    Config, ControlConfig, DetectConfig, HelperServiceConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role,
-    ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
+    Config, ControlConfig, DetectConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig, ProbeConfig,
+    ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 use crate::model::{CountryCode, Measurement, Trigger};
 use crate::probe::{Prober, Target};
@@ -261,7 +261,8 @@ pub(crate) fn config(ca: &Ca) -> Config {
         store: StoreConfig { url: StoreUrl::Sqlite("x.db".into()), keep_measurements: Duration::ZERO },
         serve: ServeConfig { listen: SocketAddr::from((HERE, 0)), unprotected: false },
         tls: TlsConfig { extra_roots: vec![ca.pem.path().to_owned()] },
-        network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse().unwrap()] },
+        network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..NetworkConfig::default() },
+        fingerprints: FingerprintsConfig::default(),
         vantages: Vec::new(),
         control: ControlConfig { resolvers: Vec::new(), helpers: Vec::new(), max_age: Duration::ZERO },
         canaries: Vec::new(),
