@@ -93,7 +93,14 @@ mod tests {
         let mut sketch = Sketch { look: &Look::plain(), name: 22, networks: &Networks::default(), out: String::new() };
         draw(&mut sketch, &[here(), there, here(), passed, here(), cut]);
         assert!(sketch.out.lines().all(|line| line.chars().count() <= 80), "{}", sketch.out);
-        insta::assert_snapshot!(sketch.out, @r"");
+        insta::assert_snapshot!(sketch.out, @r"
+        AGAIN     the same once more, and with one thing changed
+          ✗ 104.21.48.1:443          10.0 s  as fergana.media: silence: nothing
+                                             answers the ClientHello (3 of 3)
+          ✓ 104.21.48.1:443           44 ms  but as example.org: an answer (3 of 3)
+          – 208.80.154.224:443       10.0 s  as fergana.media: an answer (1 of 2)
+          ✓ 208.80.154.224:443        44 ms  but as example.org: an answer (2 of 2)
+        ");
     }
 
     #[test]
