@@ -18,6 +18,7 @@ pub mod export;
 pub mod judge;
 pub mod model;
 pub mod probe;
+pub mod rejudge;
 pub mod schedule;
 pub mod serve;
 pub mod store;

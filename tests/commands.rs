@@ -60,13 +60,14 @@ url = "https://canary.test/"
 scope = "foreign"
 "#;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["run"],
     &["check"],
     &["status"],
     &["history"],
     &["measurements"],
+    &["rejudge"],
     &["config", "check"],
     &["completions"],
     &["man"],

@@ -15,10 +15,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("judge", &["model"]),
     ("detect", &["model", "config"]),
     ("store", &["model", "detect"]),
+    ("rejudge", &["model", "judge", "detect", "store"]),
     ("export", &["model", "store"]),
     ("serve", &["model", "config", "detect"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve"]),
-    ("cli", &["model", "config", "detect", "store", "export", "daemon", "demo"]),
+    ("cli", &["model", "config", "detect", "store", "rejudge", "export", "daemon", "demo"]),
     ("demo", &["model", "config", "store", "daemon"]),
 ];
 
@@ -54,6 +55,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     ("schedule", &["rusqlite", "hyper", "rustls", "std::fs", "std::process", "Instant::now()", "SystemTime"]),
+    ("rejudge", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
     ("cli", &["rusqlite", "hyper", "rustls", "tokio::net"]),
 ];

@@ -43,6 +43,15 @@ Examples:
   blockspan measurements fergana --since 2h
   blockspan measurements --status blocked -o evidence.ndjson";
 
+const REJUDGE_EXAMPLES: &str = "\
+Examples:
+  blockspan rejudge --dry-run                  what today's rules would change
+  blockspan rejudge                            change it; stop the daemon first
+  blockspan rejudge fergana --since 2026-11 --dry-run --format json
+
+Verdicts are replaced and the spans follow. A span that is changed or withdrawn
+stays in the journal of the record as it was.";
+
 /// Records when each block of a website started and ended, how, and how surely.
 #[derive(Debug, Parser)]
 #[command(name = "blockspan", version, after_help = TOP_EXAMPLES, max_term_width = 100)]
@@ -126,6 +135,9 @@ pub(super) enum Command {
     /// The evidence: every measurement with its verdict
     #[command(after_help = MEASUREMENTS_EXAMPLES)]
     Measurements(MeasurementsArgs),
+    /// Judge the recorded evidence again by today's rules
+    #[command(after_help = REJUDGE_EXAMPLES)]
+    Rejudge(RejudgeArgs),
     /// Look at the configuration
     #[command(subcommand, disable_help_subcommand = true)]
     Config(ConfigCommand),
@@ -274,6 +286,26 @@ pub(super) struct MeasurementsArgs {
     pub(super) output: Option<PathBuf>,
 }
 
+/// `rejudge`
+#[derive(Debug, Args)]
+pub(super) struct RejudgeArgs {
+    /// Only these sites (ids of the target list)
+    #[arg(value_name = "SITE")]
+    pub(super) sites: Vec<SiteId>,
+    /// Only seen from these vantages
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(super) vantage: Vec<VantageId>,
+    /// Only measurements begun at or after this time: an instant, day, month, or 30d, 2h (ago)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<When>,
+    /// Tell what would change and change nothing; may run beside the daemon
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// How to tell it; json: one object
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
+}
+
 /// How `measurements` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum MeasurementsFormat {
@@ -377,10 +409,12 @@ mod tests {
     #[test]
     fn help_names_only_what_is_there() {
         let help = Cli::command().render_long_help().to_string();
-        for command in ["run", "check", "status", "history", "measurements", "config", "completions", "man", "demo"] {
+        for command in
+            ["run", "check", "status", "history", "measurements", "rejudge", "config", "completions", "man", "demo"]
+        {
             assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
         }
-        for later in ["import", "report", "helper", "rejudge", "backup", "doctor"] {
+        for later in ["import", "report", "helper", "backup", "doctor"] {
             assert!(!help.contains(&format!("\n  {later} ")), "{later}");
         }
     }

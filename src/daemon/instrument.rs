@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::opinion::{CanaryDesk, ControlDesk, FRESH};
 use super::station::Station;
+use super::surroundings::{self, Countries};
 use crate::config::{Config, Role};
-use crate::detect::{Detector, Params};
+use crate::detect::Detector;
 use crate::judge::{self, Knowledge};
 use crate::model::{
-    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, SpanSource, Status,
-    Trigger, VantageId, Verdict,
+    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, SeriesKey, Site, Status, Trigger, VantageId,
+    Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -50,7 +51,7 @@ pub struct Instrument {
     pub(super) canaries: CanaryDesk,
     pub(super) detector: Detector,
     knowledge: Knowledge,
-    countries: BTreeMap<crate::model::SiteId, CountryCode>,
+    countries: Countries,
 }
 
 impl Instrument {
@@ -79,9 +80,9 @@ impl Instrument {
             helpers.push(client);
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
-        let detector = Detector::new(Params::new(&config.detect), SpanSource::Measured);
-        let knowledge = Knowledge::new(config.network.allow_private.clone());
-        let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
+        let detector = surroundings::detector(&config);
+        let knowledge = surroundings::knowledge(&config);
+        let countries = Countries::new(&config);
         Ok(Self { config, prober, stations, controls, canaries: CanaryDesk::new(), detector, knowledge, countries })
     }
 
@@ -139,11 +140,11 @@ impl Instrument {
         };
         let mut evidence = Evidence::new(measurement, controls, canaries);
         evidence.baseline = standing.baseline;
-        let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+        let mut verdict = judge::judge(&evidence, &self.knowledge, self.country(key));
         if verdict.status == Status::Blocked && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.
             evidence.controls = self.controls.ask(&target, &evidence.measurement, true).await;
-            verdict = judge::judge(&evidence, &self.knowledge, self.country(key, station));
+            verdict = judge::judge(&evidence, &self.knowledge, self.country(key));
         }
         Some((evidence, verdict))
     }
@@ -161,12 +162,9 @@ impl Instrument {
         reports.into_iter().map(|report| (report.id.clone(), report.reached() == Some(true))).collect()
     }
 
-    /// The country whose blocking is watched for: the vantage's, or the site's when the vantage does not tell.
-    fn country(&self, key: &SeriesKey, station: &Station) -> CountryCode {
-        match station.vantage.country() {
-            CountryCode::UNKNOWN => self.countries.get(&key.site).copied().unwrap_or(CountryCode::UNKNOWN),
-            known => known,
-        }
+    /// The country whose blocking is watched for.
+    fn country(&self, key: &SeriesKey) -> CountryCode {
+        self.countries.of(key).unwrap_or(CountryCode::UNKNOWN)
     }
 }
 

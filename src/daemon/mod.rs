@@ -10,8 +10,10 @@ mod opinion;
 mod recording;
 mod reload;
 mod station;
+mod surroundings;
 
 pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run};
+pub use surroundings::{Countries, detector, knowledge};

@@ -15,7 +15,7 @@ mod prune;
 mod reader;
 mod recorder;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod schema;
 mod series;
 mod spans;
