@@ -25,6 +25,7 @@ use support::daemon::{Daemon, Process, until};
 use support::place::Place;
 use support::world::World;
 
+const SERIES: usize = 3;
 const OFTEN: &str = "interval = \"1s\"\ntls_timeout = \"700ms\"";
 
 fn told(place: &Place, arguments: &[&str]) -> Value {
@@ -141,33 +142,35 @@ fn killed_in_the_middle_each_series_is_as_it_was_or_done() {
     let place = Place::with(&[("targets.toml", ""), ("blockspan.toml", config)]);
     place.write("targets.toml", "[[site]]\nid = \"other\"\nurls = [\"https://other.test/\"]\n");
     let path = place.path("blockspan.db");
-    write_blind(&path, 4, 200);
+    write_blind(&path, SERIES, 120);
     let whole = std::fs::read(&path).unwrap();
     let dry = told(&place, &["--dry-run"]);
-    assert_eq!((&dry["measurements"]["changed"], &dry["spans"]["new"]), (&800.into(), &20.into()));
-    assert_eq!(dry["unplaced"].as_array().unwrap().len(), 4);
+    assert_eq!((&dry["measurements"]["changed"], &dry["spans"]["new"]), (&360.into(), &9.into()));
+    assert_eq!(dry["unplaced"].as_array().unwrap().len(), SERIES);
 
-    let mut in_the_middle = 0;
-    for wait in [30, 60, 100, 150, 220, 320, 450, 600] {
+    let has_begun = |pid: u32| {
+        let holder = std::fs::read_to_string(place.path("blockspan.db.lock"));
+        holder.is_ok_and(|holder| holder.trim() == pid.to_string()).then_some(())
+    };
+    let has_done_one = |_: u32| {
+        let corrections = Reader::open(&path).and_then(|reader| reader.corrections(None));
+        corrections.is_ok_and(|corrections| !corrections.is_empty()).then_some(())
+    };
+    for moment in [&has_begun as &dyn Fn(u32) -> Option<()>, &has_done_one] {
         std::fs::write(&path, &whole).unwrap();
         let mut process = Process::spawn(&mut place.command(&["rejudge"]));
-        std::thread::sleep(Duration::from_millis(wait));
+        until("it is under way", || moment(process.id()));
         process.signal(Signal::SIGKILL);
         process.wait(Duration::from_secs(5));
         let found = standing(&path);
         for (key, (is_new, spans)) in &found {
-            assert_eq!(*spans, if *is_new { 5 } else { 0 }, "{key}");
+            assert_eq!(*spans, if *is_new { 3 } else { 0 }, "{key}");
         }
-        let done = found.values().filter(|(is_new, _)| *is_new).count();
-        in_the_middle += usize::from((1..4).contains(&done));
 
         // What is left is done by the next one, and then nothing is.
+        let done = found.values().filter(|(is_new, _)| *is_new).count();
         let rest = told(&place, &[]);
-        assert_eq!(rest["spans"]["new"], 5 * (4 - done));
+        assert_eq!(rest["spans"]["new"], 3 * (SERIES - done));
         assert_nothing_changes(&told(&place, &[]));
-        for leftover in ["blockspan.db-wal", "blockspan.db-shm"] {
-            let _ = std::fs::remove_file(place.path(leftover));
-        }
     }
-    println!("killed between two series {in_the_middle} times");
 }

@@ -377,11 +377,11 @@ mod tests {
 
          N  FROM                 TO
         12  blocked tls.timeout  inconclusive
-          by tls.timeout.differential → control.same_address · for example
+          by tls.timeout.differential → control.same_address · for example
           00000000-0000-0000-0000-000000000007, 00000000-0000-0000-0000-000000000007,
           00000000-0000-0000-0000-000000000007
          1  down                 blocked tls.reset
-          by site.down → tls.reset.differential · for example
+          by site.down → tls.reset.differential · for example
           00000000-0000-0000-0000-000000000009
 
         Spans: 1 new, 1 gone, 1 with other bounds, 1 with another mechanism, 4
