@@ -99,8 +99,9 @@ impl SeriesState {
             let mut state = Self { span, ..after.clone() };
             let id = |state: &Self| state.span.as_ref().map(|span| span.span_id);
             if id(before) == id(after) && id(self) == id(&state) {
-                // Failures that are no longer at hand still count.
-                state.weight_of_span = (self.weight_of_span + after.weight_of_span - before.weight_of_span).max(0.0);
+                // Failures that are no longer at hand still count. Added by itself: where all are at hand nothing is
+                // added, and rounding plays no part.
+                state.weight_of_span += (self.weight_of_span - before.weight_of_span).max(0.0);
             }
             state
         };

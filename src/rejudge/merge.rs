@@ -9,15 +9,13 @@ use super::lane::{Lane, Traced};
 use crate::model::{Span, SpanId, Timestamp};
 use crate::store::Turn;
 
-/// What is to be done about a span of the record.
+/// What is to be done about a span of the record: it is new without `before`, and to be withdrawn without `after`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Shift {
-    /// It is new.
-    New { after: Span, turns: Vec<Turn> },
-    /// It is another one than it was.
-    Changed { before: Span, after: Span, turns: Vec<Turn> },
-    /// It is to be withdrawn.
-    Gone { before: Span },
+pub(super) struct Shift {
+    pub(super) before: Option<Span>,
+    pub(super) after: Option<Span>,
+    /// What decided about it, as it is to be.
+    pub(super) turns: Vec<Turn>,
 }
 
 /// What is to be done about the spans of the record, in order of their start.
@@ -27,32 +25,26 @@ pub(super) fn shifts(recorded: &[Span], before: &Lane, after: &Lane) -> Vec<Shif
     let of_record = |id: SpanId| by_id.get(names.get(&id).unwrap_or(&id)).copied();
     let mut shifts = BTreeMap::new();
     let mut borne: BTreeSet<SpanId> = BTreeSet::new();
-    let mut add = |shift: Shift| {
-        let (Shift::New { after: span, .. } | Shift::Changed { after: span, .. } | Shift::Gone { before: span }) =
-            &shift;
-        shifts.insert((span.start.earliest, span.start.latest, span.span_id), shift);
+    let mut add = |before: Option<&Span>, after: Option<Span>, turns: &[Turn]| {
+        let Some(span) = after.as_ref().or(before) else { return };
+        let place = (span.start.earliest, span.start.latest, span.span_id);
+        shifts.insert(place, Shift { before: before.cloned(), after, turns: turns.to_vec() });
     };
     for Traced { span: new, turns } in &after.spans {
-        borne.extend(of_record(new.span_id).map(|known| known.span_id));
-        match (before.get(new.span_id).map(|traced| &traced.span), of_record(new.span_id)) {
-            (Some(old), _) if old == new => {}
-            (Some(old), Some(known)) => {
-                let after = merged(known, old, new);
-                if after != *known {
-                    add(Shift::Changed { before: known.clone(), after, turns: turns.clone() });
-                }
-            }
-            (None, Some(known)) if known == new => {}
-            (None, Some(known)) => {
-                add(Shift::Changed { before: known.clone(), after: new.clone(), turns: turns.clone() });
-            }
-            (_, None) => add(Shift::New { after: new.clone(), turns: turns.clone() }),
+        let known = of_record(new.span_id);
+        borne.extend(known.map(|known| known.span_id));
+        let wanted = match (before.get(new.span_id).map(|traced| &traced.span), known) {
+            (Some(old), _) if old == new => continue,
+            (Some(old), Some(known)) => merged(known, old, new),
+            _ => new.clone(),
+        };
+        if known != Some(&wanted) {
+            add(known, Some(wanted), turns);
         }
     }
     for Traced { span: old, .. } in &before.spans {
-        let known = of_record(old.span_id).filter(|known| !borne.contains(&known.span_id));
-        if let Some(known) = known {
-            add(Shift::Gone { before: known.clone() });
+        if let Some(known) = of_record(old.span_id).filter(|known| !borne.contains(&known.span_id)) {
+            add(Some(known), None, &[]);
         }
     }
     shifts.into_values().collect()

@@ -3,7 +3,7 @@
 use super::Orders;
 use super::chunk::{Bench, Judged, Measure};
 use super::lane::{self, Lane};
-use super::merge::{self, Shift};
+use super::merge;
 use super::summary::{Kind, Outcome};
 use crate::model::CountryCode;
 use crate::store::{Place, Revision, StoreError};
@@ -48,10 +48,10 @@ pub(super) fn revise(
     let shifts = merge::shifts(&standing.spans, &before, &after);
     if revision.may_write() {
         for shift in &shifts {
-            match shift {
-                Shift::New { after, turns } => revision.put_span(None, after, turns)?,
-                Shift::Changed { before, after, turns } => revision.put_span(Some(before), after, turns)?,
-                Shift::Gone { before } => revision.withdraw(before)?,
+            match (&shift.before, &shift.after) {
+                (before, Some(after)) => revision.put_span(before.as_ref(), after, &shift.turns)?,
+                (Some(before), None) => revision.withdraw(before)?,
+                (None, None) => {}
             }
         }
         let open = merge::open_span(&standing.spans, &before, &after);

@@ -250,7 +250,7 @@ impl Summary {
             }
         }
         self.verdicts.sort_by(|a, b| (b.count, &a.from, &a.to).cmp(&(a.count, &b.from, &b.to)));
-        let before = shifts.iter().filter(|shift| !matches!(shift, Shift::New { .. })).count();
+        let before = shifts.iter().filter(|shift| shift.before.is_some()).count();
         self.spans.unchanged += spans.saturating_sub(before) as u64;
         for shift in shifts {
             let shift = SpanShift::from(shift);
@@ -269,29 +269,14 @@ impl Summary {
     }
 }
 
-impl SpanShift {
-    /// The span as it is, or as it was when it is gone.
-    pub fn span(&self) -> Option<&Span> {
-        self.after.as_ref().or(self.before.as_ref())
-    }
-}
-
 impl From<Shift> for SpanShift {
-    fn from(shift: Shift) -> Self {
-        match shift {
-            Shift::New { after, .. } => {
-                Self { change: SpanChangeOf::New, differs: Vec::new(), before: None, after: Some(after) }
-            }
-            Shift::Gone { before } => {
-                Self { change: SpanChangeOf::Gone, differs: Vec::new(), before: Some(before), after: None }
-            }
-            Shift::Changed { before, after, .. } => Self {
-                change: SpanChangeOf::Changed,
-                differs: differences(&before, &after),
-                before: Some(before),
-                after: Some(after),
-            },
-        }
+    fn from(Shift { before, after, .. }: Shift) -> Self {
+        let (change, differs) = match (&before, &after) {
+            (Some(before), Some(after)) => (SpanChangeOf::Changed, differences(before, after)),
+            (Some(_), None) => (SpanChangeOf::Gone, Vec::new()),
+            (None, _) => (SpanChangeOf::New, Vec::new()),
+        };
+        Self { change, differs, before, after }
     }
 }
 

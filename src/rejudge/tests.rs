@@ -436,6 +436,15 @@ async fn spans_whose_evidence_is_pruned_stay_and_an_open_one_goes_on() {
 }
 
 #[tokio::test]
+async fn the_weight_of_an_open_span_is_exact() {
+    // Sums of weights that rounding would show in.
+    let story = story(0, 0, &[(Good, 5), (Swallowed, 7), (Alone, 1), (Reset, 9), (Swallowed, 3)]);
+    let record = Record::written(&story, &blind_to(Mechanism::TlsReset)).await;
+    record.rejudge();
+    assert_same(&record, &Record::written(&story, &todays).await);
+}
+
+#[tokio::test]
 async fn an_open_span_with_pruned_evidence_is_left_as_it_is_by_the_same_rules() {
     let story = story(0, 0, &[(Good, 5), (Swallowed, 60)]);
     let record = Record::written(&story, &todays).await;
