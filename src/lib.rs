@@ -21,6 +21,7 @@ pub mod judge;
 pub mod knowledge;
 pub mod model;
 pub mod probe;
+pub mod rejudge;
 pub mod schedule;
 pub mod serve;
 pub mod store;

@@ -68,6 +68,7 @@ const COMMANDS: [&[&str]; 11] = [
     &["history"],
     &["measurements"],
     &["helper"],
+    &["rejudge"],
     &["config", "check"],
     &["completions"],
     &["man"],

@@ -14,6 +14,7 @@ mod logging;
 mod look;
 mod measurements;
 mod output;
+mod rejudge;
 mod rooms;
 mod select;
 mod status;
@@ -59,6 +60,7 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::History(args) => history::run(global, args),
         Command::Measurements(args) => measurements::run(global, args),
         Command::Helper(args) => rooms::helper(global, args, stderr_colour(global)).map(|()| Exit::Good),
+        Command::Rejudge(args) => rejudge::run(global, args),
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man { dir } => complete::man(dir.as_deref()),

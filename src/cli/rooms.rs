@@ -13,8 +13,8 @@ use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
 use crate::daemon::{RunOptions, SetupError};
 use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, Span, Verdict};
-use crate::store::{MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
+use crate::model::{Evidence, SeriesKey, Span, Timestamp, Verdict};
+use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
@@ -76,6 +76,22 @@ pub(super) fn open_record(url: &StoreUrl) -> Result<Option<Box<dyn Record>>, Fau
         Err(StoreError::NothingRecorded { .. }) => Ok(None),
         Err(error) => Err(unreadable(error)),
     }
+}
+
+/// Holds the record to be judged again: to look only, or to change it, which no daemon may do at the same time.
+///
+/// # Errors
+/// There is no record, it is held by a daemon, or it cannot be read.
+pub(super) fn open_archive(url: &StoreUrl, to_look: bool, now: Timestamp) -> Result<Archive, Fault> {
+    let StoreUrl::Sqlite(path) = url;
+    let open = if to_look { Archive::open_to_look } else { Archive::open };
+    open(path, now, crate::rejudge::ruleset()).map_err(|error| match error {
+        StoreError::Held { .. } => Fault::failed(
+            "the record cannot be judged again while a daemon writes it: stop the daemon first, or look with --dry-run",
+            error,
+        ),
+        _ => unreadable(error),
+    })
 }
 
 /// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it

@@ -113,6 +113,21 @@ pub(super) fn known_sites(
     }
 }
 
+/// Refuses vantages that are neither configured nor in the record.
+///
+/// # Errors
+/// Such a vantage, with near names.
+pub(super) fn known_vantages(config: &Config, vantages: &[VantageId], recorded: &[VantageId]) -> Result<(), Fault> {
+    let known = || config.vantages.iter().map(|vantage| &vantage.id).chain(recorded);
+    match vantages.iter().find(|id| !known().any(|other| other == *id)) {
+        None => Ok(()),
+        Some(id) => {
+            let near = near(id.as_str(), known().map(VantageId::as_str));
+            Err(Fault::Usage(format!("the vantage `{id}` is neither configured nor in the record.{near}")))
+        }
+    }
+}
+
 /// The filter for spans of the store; sources are left open.
 pub(super) fn span_filter(select: &Selectors, now: Timestamp) -> SpanFilter {
     SpanFilter {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::experiments::ExperimentDesk;
 use super::opinion::{CanaryDesk, ControlDesk, FRESH};
 use super::station::Station;
+use super::surroundings::{self, Countries};
 use crate::config::{Config, Role};
-use crate::detect::{Detector, Params};
+use crate::detect::Detector;
 use crate::judge::{self, Knowledge};
 use crate::model::{
     Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, Partial, PartialScope, SeriesKey, Site,
-    SpanSource, Status, Trigger, VantageId, Verdict,
+    Status, Trigger, VantageId, Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -52,7 +53,7 @@ pub struct Instrument {
     pub(super) experiments: ExperimentDesk,
     pub(super) detector: Detector,
     knowledge: Knowledge,
-    countries: BTreeMap<crate::model::SiteId, CountryCode>,
+    countries: Countries,
 }
 
 impl Instrument {
@@ -82,11 +83,9 @@ impl Instrument {
         }
         let controls = ControlDesk::new(Arc::clone(&prober), control_stations, helpers, config.control.max_age);
         let experiments = ExperimentDesk::new(config.experiments.clone(), Arc::clone(&prober));
-        let detector =
-            Detector::new(Params::new(&config.detect).with_throttling(&config.throttling), SpanSource::Measured);
-        let knowledge = Knowledge::new(config.network.allow_private.clone())
-            .with(Arc::clone(&config.fingerprints.known), Arc::clone(&config.network.networks));
-        let countries = config.sites.iter().map(|site| (site.id.clone(), site.country)).collect();
+        let detector = surroundings::detector(&config);
+        let knowledge = surroundings::knowledge(&config);
+        let countries = Countries::new(&config);
         let canaries = CanaryDesk::new();
         Ok(Self { config, prober, stations, controls, canaries, experiments, detector, knowledge, countries })
     }
@@ -136,7 +135,7 @@ impl Instrument {
         let station = self.stations.get(&key.vantage)?;
         let target = Target { site: key.site.clone(), url: key.url.clone() };
         let measurement = self.prober.measure(&target, &station.vantage, trigger).await;
-        let country = self.country(key, station);
+        let country = self.country(key);
         let (latest, usual) = (self.canaries.latest(&key.vantage), standing.baseline.as_ref());
         let anomaly = judge::needs_second_opinion(&measurement, latest.as_ref(), usual, &self.knowledge, country);
         let wanted = trigger == Trigger::Manual || anomaly;
@@ -176,12 +175,9 @@ impl Instrument {
         reports.into_iter().map(|report| (report.id.clone(), report.reached() == Some(true))).collect()
     }
 
-    /// The country whose blocking is watched for: the vantage's, or the site's when the vantage does not tell.
-    fn country(&self, key: &SeriesKey, station: &Station) -> CountryCode {
-        match station.vantage.country() {
-            CountryCode::UNKNOWN => self.countries.get(&key.site).copied().unwrap_or(CountryCode::UNKNOWN),
-            known => known,
-        }
+    /// The country whose blocking is watched for.
+    fn country(&self, key: &SeriesKey) -> CountryCode {
+        self.countries.of(key).unwrap_or(CountryCode::UNKNOWN)
     }
 }
 

@@ -11,8 +11,10 @@ mod opinion;
 mod recording;
 mod reload;
 mod station;
+mod surroundings;
 
 pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run, watch_signals};
+pub use surroundings::{Countries, detector, knowledge};

@@ -89,6 +89,34 @@ impl SeriesState {
         Self { last, span, settled, ..Self::default() }
     }
 
+    /// The state of a replay that begins while `span` is open, its earlier evidence not at hand. `in_force` is the
+    /// latest instant at which the block is known to have been in force.
+    pub fn within(span: Span, in_force: Option<Timestamp>) -> Self {
+        Self { span: Some(span), last_evident: in_force, ..Self::default() }
+    }
+
+    /// This state as it would be had the opinions been others: `before` is what a replay of the old opinions comes
+    /// to, `after` what one of the new ones does, and `span` the open span after it. What the opinions make no
+    /// difference to stays, also where the evidence that is kept does not tell of it.
+    pub fn revised(&self, before: &Self, after: &Self, span: Option<Span>) -> Self {
+        let test_of = |state: &Self| Self { last: None, settled: None, ..state.clone() };
+        let mut state = if test_of(before) == test_of(after) {
+            self.clone()
+        } else {
+            let mut state = Self { span, ..after.clone() };
+            let id = |state: &Self| state.span.as_ref().map(|span| span.span_id);
+            if id(before) == id(after) && id(self) == id(&state) {
+                // Failures that are no longer at hand still count. Added by itself: where all are at hand nothing is
+                // added, and rounding plays no part.
+                state.weight_of_span += (self.weight_of_span - before.weight_of_span).max(0.0);
+            }
+            state
+        };
+        state.last = if before.last == after.last { self.last.clone() } else { after.last.clone() };
+        state.settled = if before.settled == after.settled { self.settled } else { after.settled };
+        state
+    }
+
     /// The state of the test: `blocked` while a span is open, otherwise the latest opinion that is not an
     /// unconfirmed `blocked`; `inconclusive` before there is one.
     pub fn status(&self) -> Status {

@@ -105,21 +105,58 @@ impl Lane {
 /// Dictionaries that are kept unpacked while reading.
 const DICTIONARIES: usize = 256;
 
+/// Something of zstd, unless it cannot start.
+pub(super) fn started<T>(path: &Path, made: std::io::Result<T>) -> Result<T, StoreError> {
+    made.map_err(|error| StoreError::Location {
+        path: path.to_owned(),
+        problem: format!("zstd cannot start ({error})"),
+        advice: "free some memory",
+    })
+}
+
+/// Dictionaries, unpacked.
+pub(super) struct Dictionaries {
+    unpacker: Unpacker,
+    known: HashMap<i64, Arc<[u8]>>,
+}
+
+impl Dictionaries {
+    pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { unpacker: started(path, Unpacker::new())?, known: HashMap::new() })
+    }
+
+    pub(super) fn get(&mut self, connection: &Connection, id: i64) -> Result<Arc<[u8]>, String> {
+        if let Some(content) = self.known.get(&id) {
+            return Ok(Arc::clone(content));
+        }
+        let packed: Vec<u8> = connection
+            .prepare_cached("SELECT content FROM dictionary WHERE id = ?1")
+            .and_then(|mut query| query.query_row([id], |row| row.get(0)).optional())
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| format!("dictionary {id} is missing"))?;
+        let content: Arc<[u8]> = self
+            .unpacker
+            .unpack(&packed)
+            .map_err(|error| format!("dictionary {id} cannot be unpacked: {error}"))?
+            .into();
+        if self.known.len() >= DICTIONARIES {
+            self.known.clear();
+        }
+        self.known.insert(id, Arc::clone(&content));
+        Ok(content)
+    }
+}
+
 /// Turns rows back into measurements.
 pub(super) struct Unwrapper {
     path: PathBuf,
-    unpacker: Unpacker,
-    dictionaries: HashMap<i64, Arc<[u8]>>,
+    opener: Opener,
+    dictionaries: Dictionaries,
 }
 
 impl Unwrapper {
     pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
-        let unpacker = Unpacker::new().map_err(|error| StoreError::Location {
-            path: path.to_owned(),
-            problem: format!("zstd cannot start ({error})"),
-            advice: "free some memory",
-        })?;
-        Ok(Self { path: path.to_owned(), unpacker, dictionaries: HashMap::new() })
+        Ok(Self { path: path.to_owned(), opener: Opener::new(path)?, dictionaries: Dictionaries::new(path)? })
     }
 
     /// The measurement of a row number, if it is there.
@@ -162,12 +199,46 @@ impl Unwrapper {
 
     fn unwrap(&mut self, connection: &Connection, row: &Row<'_>) -> Result<StoredMeasurement, String> {
         let dictionary = match row.get::<_, Option<i64>>(2).map_err(|error| error.to_string())? {
-            Some(id) => Some(self.dictionary(connection, id)?),
+            Some(id) => Some(self.dictionaries.get(connection, id)?),
             None => None,
         };
-        self.unpacker.against(dictionary.as_deref().unwrap_or_default()).map_err(|error| error.to_string())?;
-        let stored = StoredMeasurement { verdict: self.part(row, 3)?, evidence: self.part(row, 4)? };
-        let id = id(row);
+        let packed = |column| {
+            let value = row.get_ref(column).map_err(|error| error.to_string())?;
+            value.as_blob().map_err(|error| error.to_string())
+        };
+        self.opener.open(dictionary.as_ref(), id(row), packed(3)?, packed(4)?)
+    }
+}
+
+/// Opens packed measurements. Most follow one that was packed against the same dictionary, which is then kept.
+pub(super) struct Opener {
+    unpacker: Unpacker,
+    against: Option<Arc<[u8]>>,
+}
+
+impl Opener {
+    pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { unpacker: started(path, Unpacker::new())?, against: None })
+    }
+
+    pub(super) fn open(
+        &mut self,
+        dictionary: Option<&Arc<[u8]>>,
+        id: Option<MeasurementId>,
+        verdict: &[u8],
+        evidence: &[u8],
+    ) -> Result<StoredMeasurement, String> {
+        let is_set = match (dictionary, &self.against) {
+            (Some(wanted), Some(set)) => Arc::ptr_eq(wanted, set),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_set {
+            let content = dictionary.map_or(&[][..], |dictionary| dictionary);
+            self.unpacker.against(content).map_err(|error| error.to_string())?;
+            self.against = dictionary.cloned();
+        }
+        let stored = StoredMeasurement { verdict: self.part(verdict)?, evidence: self.part(evidence)? };
         if id.is_some_and(|id| id == stored.evidence.measurement.measurement_id && id == stored.verdict.measurement_id)
         {
             Ok(stored)
@@ -176,38 +247,17 @@ impl Unwrapper {
         }
     }
 
-    fn part<T: DeserializeOwned>(&mut self, row: &Row<'_>, column: usize) -> Result<T, String> {
-        let packed = row.get_ref(column).map_err(|error| error.to_string())?;
-        let packed = packed.as_blob().map_err(|error| error.to_string())?;
+    fn part<T: DeserializeOwned>(&mut self, packed: &[u8]) -> Result<T, String> {
         let plain = self.unpacker.unpack(packed).map_err(|error| error.to_string())?;
         serde_json::from_slice(&plain).map_err(|error| error.to_string())
     }
-
-    fn dictionary(&mut self, connection: &Connection, id: i64) -> Result<Arc<[u8]>, String> {
-        if let Some(content) = self.dictionaries.get(&id) {
-            return Ok(Arc::clone(content));
-        }
-        let packed: Vec<u8> = connection
-            .prepare_cached("SELECT content FROM dictionary WHERE id = ?1")
-            .and_then(|mut query| query.query_row([id], |row| row.get(0)).optional())
-            .map_err(|error| error.to_string())?
-            .ok_or_else(|| format!("dictionary {id} is missing"))?;
-        let damaged = |error: std::io::Error| format!("dictionary {id} cannot be unpacked: {error}");
-        self.unpacker.against(&[]).map_err(damaged)?;
-        let content: Arc<[u8]> = self.unpacker.unpack(&packed).map_err(damaged)?.into();
-        if self.dictionaries.len() >= DICTIONARIES {
-            self.dictionaries.clear();
-        }
-        self.dictionaries.insert(id, Arc::clone(&content));
-        Ok(content)
-    }
 }
 
-fn id(row: &Row<'_>) -> Option<MeasurementId> {
+pub(super) fn id(row: &Row<'_>) -> Option<MeasurementId> {
     uuid::Uuid::from_slice(row.get_ref(1).ok()?.as_blob().ok()?).ok().map(MeasurementId)
 }
 
-fn name(row: &Row<'_>) -> String {
+pub(super) fn name(row: &Row<'_>) -> String {
     match id(row) {
         Some(id) => format!("measurement {id}"),
         None => {

@@ -1,8 +1,10 @@
 //! The record: measurements, verdicts, detector states and spans, in one SQLite file.
 //!
 //! [`Recorder`] is the daemon's hand on it: one writer thread, one daemon at a time. [`Reader`] is everyone else's,
-//! beside a running daemon or without one.
+//! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`.
 
+mod archive;
+mod corrections;
 mod error;
 mod filter;
 mod intern;
@@ -13,7 +15,7 @@ mod prune;
 mod reader;
 mod recorder;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod schema;
 mod series;
 mod spans;
@@ -25,6 +27,8 @@ mod writer;
 
 use std::path::Path;
 
+pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
+pub use corrections::{Correction, CorrectionKind};
 pub use error::StoreError;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};

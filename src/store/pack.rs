@@ -66,6 +66,12 @@ impl Unpacker {
     }
 }
 
+/// Bytes that a packed text says it unpacks to; 0 when it does not say.
+pub(super) fn plain_size(packed: &[u8]) -> usize {
+    let said = get_frame_content_size(packed).ok().flatten();
+    said.and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

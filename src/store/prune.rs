@@ -52,6 +52,14 @@ pub(super) fn slice(connection: &Connection, older_than: Timestamp, from: Cursor
     for (seq, _, _) in seen.iter().filter(|(_, _, keep)| !keep) {
         deleted += delete.execute([seq])? as u64;
     }
+    if deleted > 0 {
+        connection
+            .prepare_cached(
+                "INSERT INTO pruned (series, before) VALUES (?1, ?2) \
+                 ON CONFLICT DO UPDATE SET before = max(before, ?2)",
+            )?
+            .execute(params![from.series, older_than.as_unix_ms()])?;
+    }
     let next = match seen.last() {
         Some(&(seq, started_at, _)) if seen.len() == SLICE => {
             Some(Cursor { series: from.series, started_at: Some(started_at), seq })

@@ -10,9 +10,10 @@ use super::intern::Interner;
 use super::measurements::Unwrapper;
 use super::schema::{self, MIGRATIONS};
 use super::{
-    MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, filter, measurements, series, spans,
+    Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, corrections, filter,
+    measurements, series, spans,
 };
-use crate::model::{MeasurementId, Span};
+use crate::model::{MeasurementId, Span, Timestamp};
 
 /// From so many rows of spans on, reading them is shared between two connections.
 const MANY_SPANS: i64 = 8192;
@@ -94,6 +95,11 @@ impl Reader {
     /// All series and where each one's test stands.
     pub fn series(&self) -> Result<Restored, StoreError> {
         series::read_all(&self.connection, &self.path)
+    }
+
+    /// What rejudgements have done to spans since `since`, in order.
+    pub fn corrections(&self, since: Option<Timestamp>) -> Result<Vec<Correction>, StoreError> {
+        corrections::read(&self.connection, &self.path, since)
     }
 
     /// Gives the measurements that `filter` lets through to `each`, in order of their beginning, until it breaks.

@@ -12,7 +12,8 @@ use super::StoreError;
 pub(super) const APPLICATION_ID: i32 = 0x6273_706e;
 
 /// The schema's history, oldest first: entry n leads from schema n to n + 1.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001-record.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001-record.sql"), include_str!("migrations/0002-rejudge.sql")];
 
 /// What a file turned out to be.
 enum Found {
@@ -37,6 +38,11 @@ pub(super) fn open_for_writing(path: &Path, migrations: &[&str]) -> Result<Conne
     prepare(&connection).map_err(|e| StoreError::sqlite(path, "opening for writing", &e))?;
     migrate(&mut connection, schema, migrations).map_err(|e| StoreError::sqlite(path, "migrating the schema", &e))?;
     Ok(connection)
+}
+
+/// Refuses a place where nothing has been recorded.
+pub(super) fn must_be_there(path: &Path) -> Result<(), StoreError> {
+    if refuse_non_sqlite(path)? { Ok(()) } else { Err(StoreError::NothingRecorded { path: path.to_owned() }) }
 }
 
 /// Opens the database for reading, beside a running daemon or without one.
@@ -177,7 +183,9 @@ mod tests {
         let path = dir.path().join("a.db");
         one_series(&open_for_writing(&path, MIGRATIONS).unwrap());
         let newer = [MIGRATIONS, &[SECOND]].concat();
-        assert!(matches!(open_for_reading(&path, &newer), Err(StoreError::Older { found: 1, known: 2, .. })));
+        let (old, new) = (version_of(MIGRATIONS), version_of(&newer));
+        let refusal = open_for_reading(&path, &newer).unwrap_err();
+        assert_eq!(refusal, StoreError::Older { path: path.clone(), found: old, known: new });
 
         let connection = open_for_writing(&path, &newer).unwrap();
         let row = connection.query_row("SELECT url || ' ' || note FROM series", [], |row| row.get::<_, String>(0));
@@ -185,6 +193,26 @@ mod tests {
         drop(connection);
         open_for_writing(&path, &newer).unwrap();
         open_for_reading(&path, &newer).unwrap();
+    }
+
+    #[test]
+    fn the_journal_of_the_first_schema_comes_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let first = open_for_writing(&path, &MIGRATIONS[..1]).unwrap();
+        first
+            .execute_batch(
+                "INSERT INTO span (id, site, source, status, ended, ongoing, measurements) \
+                   VALUES (zeroblob(16), 'a', 'measured', 'blocked', 0, 1, 3); \
+                 INSERT INTO span_event VALUES (7, zeroblob(16), 'opened', 5, zeroblob(16), 'tls.timeout');",
+            )
+            .unwrap();
+        drop(first);
+        let connection = open_for_writing(&path, MIGRATIONS).unwrap();
+        let row = connection.query_row("SELECT seq || kind || at || mechanism FROM span_event", [], |row| row.get(0));
+        assert_eq!(row, Ok("7opened5tls.timeout".to_owned()));
+        let wrong = "INSERT INTO span_event (span, kind, at) VALUES (zeroblob(16), 'withdrawn', 5)";
+        connection.execute(wrong, []).unwrap_err();
     }
 
     #[test]
@@ -204,8 +232,10 @@ mod tests {
         open_for_writing(&path, &[MIGRATIONS, &[SECOND]].concat()).unwrap();
         for refusal in [open_for_writing(&path, MIGRATIONS), open_for_reading(&path, MIGRATIONS)] {
             let refusal = refusal.unwrap_err();
-            assert_eq!(refusal, StoreError::Newer { path: path.clone(), found: 2, known: 1 });
-            assert!(refusal.to_string().contains("schema 2, this one knows 1"), "{refusal}");
+            let known = version_of(MIGRATIONS);
+            assert_eq!(refusal, StoreError::Newer { path: path.clone(), found: known + 1, known });
+            let said = format!("schema {}, this one knows {known}", known + 1);
+            assert!(refusal.to_string().contains(&said), "{refusal}");
         }
     }
 

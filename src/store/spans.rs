@@ -49,7 +49,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn upsert(connection: &Connection, span: &Span) -> rusqlite::Result<()> {
+pub(super) fn upsert(connection: &Connection, span: &Span) -> rusqlite::Result<()> {
     let ms = |instant: Option<Timestamp>| instant.map(Timestamp::as_unix_ms);
     let end = span.end.unwrap_or(Bracket { earliest: None, latest: None });
     let (segment_from, segments) = segments_to_row(span);

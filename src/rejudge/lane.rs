@@ -1,0 +1,104 @@
+//! One replay of the detector over the evidence of a series.
+
+use std::collections::HashMap;
+
+use crate::detect::{Detector, SeriesState};
+use crate::model::{Measurement, SeriesKey, Span, SpanChangeKind, SpanId, Timestamp, Verdict};
+use crate::store::{Turn, TurnKind};
+
+/// A span that a replay came to, with what decided it.
+#[derive(Debug, Clone)]
+pub(super) struct Traced {
+    pub(super) span: Span,
+    pub(super) turns: Vec<Turn>,
+}
+
+/// A replay: the state of the test, and the spans so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lane {
+    pub(super) state: SeriesState,
+    pub(super) spans: Vec<Traced>,
+    /// Where a span stands in `spans`.
+    at: HashMap<SpanId, usize>,
+}
+
+impl Lane {
+    /// A replay that begins within the span of `state`, or before all spans.
+    pub(super) fn from(state: SeriesState) -> Self {
+        let mut lane = Self { state, ..Self::default() };
+        if let Some(span) = lane.state.span.clone() {
+            lane.traced(span);
+        }
+        lane
+    }
+
+    /// Takes in the next measurement with a verdict on it.
+    pub(super) fn step(&mut self, detector: &Detector, key: &SeriesKey, measurement: &Measurement, verdict: &Verdict) {
+        for change in detector.step(key, &mut self.state, measurement, verdict) {
+            let traced = self.traced(change.span.clone());
+            let kind = match change.kind {
+                SpanChangeKind::Opened => TurnKind::Opened,
+                SpanChangeKind::Closed => TurnKind::Closed,
+                SpanChangeKind::Continued if traced.span.mechanism != change.span.mechanism => TurnKind::Mechanism,
+                SpanChangeKind::Continued => {
+                    traced.span = change.span;
+                    continue;
+                }
+            };
+            traced.turns.push(Turn {
+                kind,
+                at: change.at,
+                measurement: measurement.measurement_id,
+                mechanism: change.span.mechanism,
+            });
+            traced.span = change.span;
+        }
+    }
+
+    pub(super) fn get(&self, id: SpanId) -> Option<&Traced> {
+        self.spans.get(*self.at.get(&id)?)
+    }
+
+    fn traced(&mut self, span: Span) -> &mut Traced {
+        let next = self.spans.len();
+        let at = *self.at.entry(span.span_id).or_insert(next);
+        if at == next {
+            self.spans.push(Traced { span, turns: Vec::new() });
+        }
+        &mut self.spans[at]
+    }
+}
+
+/// Where a replay of evidence that begins at `begins` starts: within the recorded span that was open then and began
+/// earlier, as it was then; otherwise from nothing.
+pub(super) fn start(recorded: &[Span], begins: Timestamp) -> SeriesState {
+    let is_earlier = |span: &Span| span.start.earliest.or(span.start.latest).is_some_and(|start| start < begins);
+    let is_open = |span: &Span| {
+        span.ongoing || span.end.is_some_and(|end| end.latest.or(end.earliest).is_some_and(|end| end > begins))
+    };
+    match recorded.iter().rfind(|span| is_earlier(span) && is_open(span)) {
+        Some(span) => within(span, begins),
+        None => SeriesState::default(),
+    }
+}
+
+/// The state within a span whose evidence before `begins` is not at hand: of what came later nothing is known yet.
+fn within(recorded: &Span, begins: Timestamp) -> SeriesState {
+    let mut span = recorded.clone();
+    let of_then = span.segments.iter().take_while(|segment| segment.from < begins).count().max(1);
+    span.segments.truncate(of_then);
+    span.mechanism = span.segments.last().map(|segment| segment.mechanism).or(span.mechanism);
+    let known: Vec<Timestamp> = [
+        span.start.latest,
+        span.segments.last().map(|segment| segment.from),
+        recorded.end.and_then(|end| end.earliest),
+        recorded.last_observed,
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|instant| *instant <= begins)
+    .collect();
+    let in_force = known.into_iter().max().or(span.start.latest);
+    (span.end, span.ongoing, span.last_observed) = (None, true, in_force);
+    SeriesState::within(span, in_force)
+}
