@@ -265,18 +265,16 @@ impl ServerCertVerifier for Judge {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use CertificateError as Fault;
+        let by = format!("signed by {}", signer(leaf).unwrap_or_default());
         let said = match self.honest.verify_server_cert(leaf, intermediates, name, ocsp, now) {
             Ok(_) => "trusted".to_owned(),
-            Err(rustls::Error::InvalidCertificate(Fault::Expired | Fault::ExpiredContext { .. })) => {
-                "expired".to_owned()
-            }
-            Err(rustls::Error::InvalidCertificate(Fault::NotValidYet | Fault::NotValidYetContext { .. })) => {
-                "not yet valid".to_owned()
-            }
-            Err(rustls::Error::InvalidCertificate(Fault::NotValidForName | Fault::NotValidForNameContext { .. })) => {
-                "for another name".to_owned()
-            }
-            Err(_) => format!("signed by {}", signer(leaf).unwrap_or_default()),
+            Err(rustls::Error::InvalidCertificate(fault)) => match fault {
+                Fault::Expired | Fault::ExpiredContext { .. } => format!("expired, {by}"),
+                Fault::NotValidYet | Fault::NotValidYetContext { .. } => format!("not yet valid, {by}"),
+                Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "for another name".to_owned(),
+                _ => by,
+            },
+            Err(_) => by,
         };
         *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
         Ok(ServerCertVerified::assertion())

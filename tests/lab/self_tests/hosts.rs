@@ -24,13 +24,13 @@ fn https(name: &str) -> Result<Url> {
 /// Every kind of certificate, and what must be said of it.
 const CERTIFICATES: [(&str, &str); 9] = [
     ("good", "trusted"),
-    ("expired", "expired"),
-    ("not-yet-valid", "not yet valid"),
+    ("expired", "expired, signed by Lab Root"),
+    ("not-yet-valid", "not yet valid, signed by Lab Root"),
     ("wrong-name", "for another name"),
     ("self-signed", "signed by self-signed.lab"),
     ("intermediate", "trusted"),
     ("no-intermediate", "signed by Lab Intermediate"),
-    ("expired-intermediate", "expired"),
+    ("expired-intermediate", "expired, signed by Lab Intermediate"),
     ("stranger", "signed by Somebody's Root"),
 ];
 
@@ -52,7 +52,9 @@ pub(super) fn certificates() -> Result<()> {
         Ok::<_, anyhow::Error>(seen)
     })??;
     for ((kind, chain), (number, expected)) in seen.iter().zip(CERTIFICATES.iter().map(|(_, said)| said).enumerate()) {
-        let whole = format!("dns 198.19.1.{number} > tcp open > tls {expected} > http 200 Evening news of the lab");
+        let whole = format!(
+            "dns 198.19.1.{number} > tcp open > tls {expected}, signed by Lab Root > http 200 Evening news of the lab"
+        );
         ensure!(*chain == whole, "{kind}: {chain}");
     }
     Ok(())
@@ -66,7 +68,10 @@ pub(super) fn clock() -> Result<()> {
         let canary = format!("https://{}/", places::FOREIGN_CANARY.0).parse()?;
         let urls = [https("news")?, canary];
         let seen = in_vantage(&lab, async move { [look(&urls[0], false).await, look(&urls[1], true).await] })?;
-        ensure!(seen.iter().all(|chain| chain.contains(&format!("> tls {expected} >"))), "{days} days: {seen:?}");
+        ensure!(
+            seen.iter().all(|chain| chain.contains(&format!("> tls {expected}, signed by Lab Root >"))),
+            "{days} days: {seen:?}"
+        );
     }
     Ok(())
 }
