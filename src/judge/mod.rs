@@ -10,6 +10,7 @@ mod denial;
 mod facts;
 mod failing;
 mod knowledge;
+mod negative;
 mod page;
 mod resolution;
 mod rule;
