@@ -59,14 +59,14 @@ mod tests {
     use super::*;
     use crate::judge::testing::{answer, negative};
 
-    fn of(raw: DnsAnswer) -> Negative {
-        Negative::of(&raw, "www.fergana.media", &Knowledge::new(Vec::new()))
+    fn of(raw: &DnsAnswer) -> Negative {
+        Negative::of(raw, "www.fergana.media", &Knowledge::new(Vec::new()))
     }
 
     #[test]
     fn a_zone_that_the_name_lies_in_makes_it_plausible() {
         for zone in ["fergana.media.", "media.", "www.fergana.media.", "FERGANA.media.", "."] {
-            let Negative::Plausible { ttl_seconds, .. } = of(negative(3, Some(zone), false, "92.47.0.53:53")) else {
+            let Negative::Plausible { ttl_seconds, .. } = of(&negative(3, Some(zone), false, "92.47.0.53:53")) else {
                 panic!("{zone}");
             };
             assert_eq!(ttl_seconds, 300, "{zone}");
@@ -76,21 +76,24 @@ mod tests {
     #[test]
     fn another_zone_or_none_forges_it() {
         assert_eq!(
-            of(negative(3, Some("rpz.isp.kz."), false, "92.47.0.53:53")),
+            of(&negative(3, Some("rpz.isp.kz."), false, "92.47.0.53:53")),
             Negative::OtherZone("rpz.isp.kz.".into())
         );
-        assert_eq!(of(negative(3, Some("ana.media."), false, "10.0.0.1:53")), Negative::OtherZone("ana.media.".into()));
-        assert_eq!(of(negative(0, None, false, "92.47.0.53:53")), Negative::Unfounded);
+        assert_eq!(
+            of(&negative(3, Some("ana.media."), false, "10.0.0.1:53")),
+            Negative::OtherZone("ana.media.".into())
+        );
+        assert_eq!(of(&negative(0, None, false, "92.47.0.53:53")), Negative::Unfounded);
     }
 
     #[test]
     fn what_a_device_of_ones_own_passed_on_or_nobody_kept_is_unclear() {
-        assert_eq!(of(negative(3, None, false, "127.0.0.53:53")), Negative::Unclear);
-        assert_eq!(of(negative(3, None, false, "192.168.1.1:53")), Negative::Unclear);
-        assert_eq!(of(negative(3, Some("fergana.media."), true, "92.47.0.53:53")), Negative::Unclear);
-        assert_eq!(of(answer(3, &[], 12)), Negative::Unclear);
+        assert_eq!(of(&negative(3, None, false, "127.0.0.53:53")), Negative::Unclear);
+        assert_eq!(of(&negative(3, None, false, "192.168.1.1:53")), Negative::Unclear);
+        assert_eq!(of(&negative(3, Some("fergana.media."), true, "92.47.0.53:53")), Negative::Unclear);
+        assert_eq!(of(&answer(3, &[], 12)), Negative::Unclear);
         let mut junk = negative(3, None, false, "92.47.0.53:53");
         junk.raw = "AAAA".into();
-        assert_eq!(of(junk), Negative::Unclear);
+        assert_eq!(of(&junk), Negative::Unclear);
     }
 }
