@@ -60,7 +60,7 @@ url = "https://canary.test/"
 scope = "foreign"
 "#;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["run"],
     &["check"],

@@ -11,6 +11,7 @@ mod facts;
 mod failing;
 mod knowledge;
 mod marks;
+mod negative;
 mod page;
 mod partial;
 mod resolution;

@@ -18,6 +18,8 @@ pub(super) struct Lookup<'e> {
     pub late: BTreeSet<IpAddr>,
     /// Why there are no addresses.
     pub failure: Option<Failure>,
+    /// The answer that says so, if one came.
+    pub refusal: Option<&'e DnsAnswer>,
     /// How long the question took whose failure this is.
     pub elapsed: Elapsed,
     /// A datagram question that got two different answers, the first one first.
@@ -77,10 +79,11 @@ impl<'e> Lookup<'e> {
             names: BTreeSet::new(),
             late: BTreeSet::new(),
             failure: None,
+            refusal: None,
             elapsed: Elapsed::default(),
             conflict: None,
         };
-        let mut failures: Vec<(QueryType, Failure, Elapsed)> = Vec::new();
+        let mut failures: Vec<(QueryType, Failure, Elapsed, Option<&'e DnsAnswer>)> = Vec::new();
         let mut conflicts: Vec<(QueryType, Elapsed, (&'e DnsAnswer, &'e DnsAnswer))> = Vec::new();
         for exchange in exchanges {
             let answers = answers_in_order(exchange);
@@ -88,7 +91,7 @@ impl<'e> Lookup<'e> {
             lookup.names.extend(first.iter().flat_map(|answer| answer.cnames.iter().map(String::as_str)));
             match first.filter(|answer| !answer.addresses.is_empty()) {
                 Some(answer) => lookup.addresses.extend(&answer.addresses),
-                None => failures.push((exchange.query_type, failure_of(exchange, first), exchange.elapsed)),
+                None => failures.push((exchange.query_type, failure_of(exchange, first), exchange.elapsed, first)),
             }
             for answer in &answers {
                 lookup.late.extend(&answer.addresses);
@@ -107,10 +110,15 @@ impl<'e> Lookup<'e> {
             let ordinary =
                 |kind: QueryType, failure: &Failure| kind == QueryType::Aaaa && *failure == Failure::DnsNoAnswer;
             failures.sort_by(|a, b| {
-                (ordinary(a.0, &a.1), rank(&a.1)).cmp(&(ordinary(b.0, &b.1), rank(&b.1))).then_with(|| a.cmp(b))
+                (ordinary(a.0, &a.1), rank(&a.1)).cmp(&(ordinary(b.0, &b.1), rank(&b.1))).then_with(|| {
+                    (&a.0, &a.1, &a.2)
+                        .cmp(&(&b.0, &b.1, &b.2))
+                        .then_with(|| format!("{:?}", a.3).cmp(&format!("{:?}", b.3)))
+                })
             });
-            if let Some((_, failure, elapsed)) = failures.into_iter().next() {
+            if let Some((_, failure, elapsed, refusal)) = failures.into_iter().next() {
                 lookup.failure = Some(failure);
+                lookup.refusal = refusal;
                 lookup.elapsed = elapsed;
             }
         }

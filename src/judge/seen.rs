@@ -229,13 +229,15 @@ fn best<'e, T: std::fmt::Debug, K: Ord>(records: impl Iterator<Item = &'e T>, ke
     records.min_by(|a, b| key(a).cmp(&key(b)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}"))))
 }
 
-/// Whether two hosts are one site: the same name, with or without `www.`, or one below the other.
+/// Whether two hosts are one site: the same name, or names under one registered domain (by the Public Suffix List).
 pub(super) fn same_site(a: &str, b: &str) -> bool {
-    let bare = |host: &str| host.strip_prefix("www.").unwrap_or(host).to_owned();
+    let registered = |host: &str| -> Option<String> {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        psl::domain_str(host).filter(|_| !address).map(str::to_owned)
+    };
+    let bare = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
     let (a, b) = (bare(a), bare(b));
-    let below =
-        |low: &str, high: &str| high.contains('.') && low.strip_suffix(high).is_some_and(|rest| rest.ends_with('.'));
-    a == b || below(&a, &b) || below(&b, &a)
+    a == b || registered(&a).is_some_and(|domain| registered(&b) == Some(domain))
 }
 
 #[cfg(test)]
@@ -243,7 +245,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_is_its_name_and_what_lies_below() {
+    fn a_site_is_what_lies_under_one_registered_domain() {
+        assert!(same_site("rus.azattyq.org", "www.azattyq.org"));
+        assert!(same_site("News.gov.kz", "www.news.gov.kz."));
+        assert!(!same_site("news.gov.kz", "stop.gov.kz"));
+        assert!(!same_site("one.github.io", "two.github.io") && !same_site("one.github.io", "github.io"));
+        assert!(same_site("10.1.2.3", "10.1.2.3") && !same_site("10.1.2.3", "11.1.2.3"));
+        assert!(!same_site("[2a02:6b8::1]", "[2a02:6b8::2]") && same_site("localhost", "localhost"));
+
         assert!(same_site("ratel.kz", "www.ratel.kz"));
         assert!(same_site("www.ratel.kz", "m.ratel.kz"));
         assert!(!same_site("ratel.kz", "wildratel.kz"));

@@ -147,6 +147,25 @@ pub(super) fn answer(rcode: u16, addresses: &[&str], ms: u64) -> DnsAnswer {
     }
 }
 
+/// A negative answer as bytes on the wire, with the SOA record of `zone` or without.
+pub(super) fn negative(rcode: u16, zone: Option<&str>, authoritative: bool, source: &str) -> DnsAnswer {
+    use base64::Engine;
+    use hickory_proto::op::{Message, MessageType, ResponseCode};
+    use hickory_proto::rr::rdata::SOA;
+    use hickory_proto::rr::{Name, RData, Record};
+    let mut message = Message::query();
+    message.metadata.message_type = MessageType::Response;
+    message.metadata.authoritative = authoritative;
+    message.metadata.response_code = if rcode == 3 { ResponseCode::NXDomain } else { ResponseCode::NoError };
+    if let Some(zone) = zone {
+        let name = |text: &str| Name::from_ascii(text).unwrap();
+        let soa = SOA::new(name("ns.example."), name("hostmaster.example."), 1, 3600, 600, 86_400, 300);
+        message.add_authority(Record::from_rdata(name(zone), 900, RData::SOA(soa)));
+    }
+    let raw = base64::engine::general_purpose::STANDARD.encode(message.to_vec().unwrap());
+    DnsAnswer { source: Some(source.parse().unwrap()), raw, ..answer(rcode, &[], 12) }
+}
+
 pub(super) fn certificate(subject: &str, issuer: &str, sha256: &str) -> CertificateRecord {
     CertificateRecord {
         der: String::new(),
@@ -218,6 +237,12 @@ impl Story {
     /// It answers one question more than once.
     pub(super) fn own_answers(self, answers: Vec<DnsAnswer>) -> Self {
         self.dns(DnsRole::Own, "system", None, answers)
+    }
+
+    /// It says no, with or without a zone that bears it out.
+    pub(super) fn own_denies(self, rcode: u16, zone: Option<&str>) -> Self {
+        let failure = if rcode == 3 { Failure::DnsNxdomain } else { Failure::DnsNoAnswer };
+        self.dns(DnsRole::Own, "system", Some(failure), vec![negative(rcode, zone, false, "92.47.0.53:53")])
     }
 
     /// The encrypted resolver gives these addresses.

@@ -101,6 +101,11 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             site().at(SITE, At::Page(page(302).to(URL).failing(HttpTooManyRedirects))),
             "tls.authentic.redirects",
         ),
+        (
+            "a redirect to nowhere",
+            site().at(SITE, At::Page(page(302).failing(HttpInvalidRedirectLocationHost))),
+            "tls.authentic.redirects",
+        ),
         // Interception.
         ("known CA", site().at(SITE, At::Cert(KnownCa)), "tls.mitm.known_ca"),
         (
@@ -181,14 +186,34 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             "vantage.domestic_only",
         ),
         // DNS.
-        ("NXDOMAIN", own_fails(DnsNxdomain), "dns.nxdomain.proven"),
+        ("NXDOMAIN that no zone bears out", proven(story(URL).own_denies(3, None)), "dns.nxdomain.proven"),
+        ("NXDOMAIN of a policy zone", proven(story(URL).own_denies(3, Some("rpz.isp.kz."))), "dns.nxdomain.proven"),
+        (
+            "NXDOMAIN that a cache may hold",
+            proven(story(URL).own_denies(3, Some("media."))).control_works().online(),
+            "dns.negative_cache",
+        ),
+        (
+            "NXDOMAIN that a cache may hold, the true address is blocked too",
+            story(URL)
+                .own_denies(3, Some("media."))
+                .reference(&[SITE])
+                .elsewhere(SITE, At::Tls(GenericTimeout))
+                .control_works()
+                .online(),
+            "dns.negative_cache",
+        ),
+        ("NXDOMAIN through a home router", own_fails(DnsNxdomain).online(), "dns.nxdomain.relayed"),
+        ("NXDOMAIN through a home router, no canary", own_fails(DnsNxdomain), "no.control"),
+        ("empty that no zone bears out", proven(story(URL).own_denies(0, None)), "dns.empty.proven"),
+        ("empty that a cache may hold", proven(story(URL).own_denies(0, Some("fergana.media."))), "dns.negative_cache"),
         ("REFUSED", own_fails(DnsRefused).online(), "dns.refused.proven"),
         ("REFUSED, no canary", own_fails(DnsRefused), "no.control"),
         ("SERVFAIL", own_fails(DnsServfail).online(), "dns.servfail.proven"),
         ("SERVFAIL, no canary", own_fails(DnsServfail), "no.control"),
         ("silent resolver", own_fails(GenericTimeout).online(), "dns.timeout.proven"),
         ("silent resolver, no canary", own_fails(GenericTimeout), "no.control"),
-        ("empty", own_fails(DnsNoAnswer), "dns.empty.proven"),
+        ("empty through a home router", own_fails(DnsNoAnswer).online(), "dns.empty.relayed"),
         ("bogon", story(URL).own(&["10.1.1.1"]).reference(&[SITE]).bogon("10.1.1.1"), "dns.bogon"),
         ("bogon, and the site is proven", proven(story(URL).own(&["127.0.0.1"]).bogon("127.0.0.1")), "dns.bogon"),
         ("bogon everywhere", story(URL).own(&["10.1.1.1"]).reference(&["10.1.1.1"]).bogon("10.1.1.1"), "site.bogon"),
@@ -304,6 +329,31 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             story(URL).own_fails(DnsNxdomain).reference_fails(DnsNxdomain).online(),
             "site.no_name",
         ),
+        (
+            "NXDOMAIN everywhere but here, where a search page answers",
+            story(CLEAR)
+                .own(&[LIAR])
+                .reference_fails(DnsNxdomain)
+                .at(LIAR, At::Page(stranger(200)))
+                .control_fails(DnsNxdomain)
+                .online(),
+            "site.no_name",
+        ),
+        (
+            "NXDOMAIN everywhere but here, where someone shows a certificate of his own",
+            story(URL)
+                .own(&[LIAR])
+                .reference_fails(DnsNxdomain)
+                .at(LIAR, At::Cert(Stranger))
+                .control_fails(DnsNxdomain)
+                .online(),
+            "site.no_name",
+        ),
+        (
+            "a name that only the reference does not find, the control reaches it",
+            story(URL).own(&[LIAR]).reference_fails(DnsNxdomain).at(LIAR, At::Cert(Stranger)).control_works().online(),
+            "tls.mitm.differential",
+        ),
         ("NXDOMAIN, reference silent", story(URL).own_fails(DnsNxdomain).online(), "no.control"),
         // The site.
         ("down", site().at(SITE, At::Tcp(GenericTimeout)).control_fails(GenericTimeout).online(), "site.down"),
@@ -311,6 +361,41 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             "an old TLS server",
             site().at(SITE, At::Tls(SslFailedHandshake)).control_fails(SslFailedHandshake).online(),
             "site.down",
+        ),
+        (
+            "no common cipher",
+            site()
+                .at(SITE, At::Tls(SslFailedHandshake))
+                .alert("handshake_failure")
+                .control_fails(SslFailedHandshake)
+                .online(),
+            "site.tls_incompatible",
+        ),
+        (
+            "no common cipher, a helper with another library fails too",
+            site()
+                .at(SITE, At::Tls(SslFailedHandshake))
+                .alert("handshake_failure")
+                .control_fails(SslFailedHandshake)
+                .whose(|report| report.kind = ControlKind::Helper)
+                .online(),
+            "site.down",
+        ),
+        (
+            "clear-text redirects without an end, for everyone",
+            clear()
+                .at(SITE, At::Page(page(302).to(CLEAR).failing(HttpTooManyRedirects)))
+                .control_fails(HttpTooManyRedirects)
+                .online(),
+            "site.redirects",
+        ),
+        (
+            "a redirect to nowhere, for everyone",
+            clear()
+                .at(SITE, At::Page(page(302).failing(HttpInvalidRedirectLocationHost)))
+                .control_fails(HttpInvalidRedirectLocationHost)
+                .online(),
+            "site.redirects",
         ),
         (
             "down, controls disagree",
@@ -471,7 +556,13 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
         ("another page, no canary", clear().at(SITE, At::Page(stranger(200))).control_works(), "no.canary"),
         ("a translated title only", clear_page(page(200).titled("Независимые новости")), "http.matches_control"),
         ("half alike", clear_page(page(200).titled("Независимые новости").headers(&[])), "http.unverified"),
-        ("a refusal of nobody known", clear_page(stranger(403)), "http.blockpage.refusal"),
+        ("a refusal of nobody known", clear_page(stranger(403)), "http.refused"),
+        ("a bare 404 instead of the page", clear_page(stranger(404).titled("404 Not Found")), "http.refused"),
+        (
+            "a refusal by order",
+            clear_page(stranger(403).keeping("<p>Доступ ограничен по решению суда</p>")),
+            "http.blockpage.refusal",
+        ),
         ("a refusal by the site's server", clear_page(page(403).titled("Forbidden").length(120)), "http.denied"),
         ("a refusal by a network", clear_page(stranger(403).headers(&[("cf-mitigated", "challenge")])), "http.denied"),
         ("a server's fault", clear_page(stranger(502)), "http.unverified"),
@@ -516,7 +607,12 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             clear().at(SITE, At::Page(stranger(451).headers(&[("Link", "<https://a/>; rel=next")]))),
             "no.control",
         ),
-        ("451 without a name", clear_page(stranger(451)), "http.451.differential"),
+        ("451 without a name", clear_page(stranger(451)), "http.451.unnamed"),
+        (
+            "451 that names the site itself",
+            clear_page(stranger(451).headers(&[("Link", r#"<https://legal.fergana.media/why>; rel="blocked-by""#)])),
+            "http.denied",
+        ),
         (
             "451 for everyone",
             clear()
@@ -550,6 +646,31 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
             "http.matches_control",
         ),
         (
+            "sent on to the site's new home, which looks different from here",
+            moved("https://fergana.news/", stranger(200)).whose(|report| ends_at(report, "https://fergana.news/ru")),
+            "http.redirect.confirmed",
+        ),
+        (
+            "sent on to the site's new home, which refuses",
+            moved("https://fergana.news/", stranger(403)).whose(|report| ends_at(report, "https://fergana.news/")),
+            "http.refused",
+        ),
+        (
+            "sent on to another place than the control",
+            moved("http://fergana.agency/", stranger(200)).whose(|report| ends_at(report, "http://fergana.news/")),
+            "http.redirect.by_place",
+        ),
+        (
+            "sent on as the control is, where the page differs",
+            moved("http://fergana.news/", stranger(200)).whose(|report| ends_at(report, "http://www.fergana.news/")),
+            "http.blockpage.differential",
+        ),
+        (
+            "sent on while the control stays",
+            moved("http://stop.example.kz/", stranger(200)).whose(|report| ends_at(report, CLEAR)),
+            "http.redirect.differential",
+        ),
+        (
             "Host reset in clear text",
             clear().at(SITE, At::Http(ConnectionReset)).control_works().online(),
             "http.reset.differential",
@@ -558,6 +679,15 @@ fn cases() -> Vec<(&'static str, Story, &'static str)> {
 }
 
 const BLOCKED_BY: &str = r#"<https://isp.example/>; rel="blocked-by""#;
+
+/// The clear-text URL sends on to another, where this page is.
+fn moved(url: &'static str, page: Page) -> Story {
+    clear_page(self::page(301).to(url)).then(url).own(&[EDGE]).at(EDGE, At::Page(page))
+}
+
+fn ends_at(report: &mut ControlReport, url: &str) {
+    report.http.as_mut().unwrap().final_url = Some(url.parse().unwrap());
+}
 
 fn here_offline() -> Story {
     site().at(SITE, At::Tls(Failure::GenericTimeout)).control_works().no_world(Failure::GenericTimeout)
@@ -658,13 +788,14 @@ fn the_usual_case_reads_like_an_explanation() {
 
 #[test]
 fn a_lying_resolver_reads_like_an_explanation() {
-    let verdict = own_fails(Failure::DnsNxdomain).verdict();
+    let verdict = proven(story(URL).own_denies(3, None)).verdict();
     assert_eq!(
         verdict.reasons,
         [
             "The name server of this network (system) answered that fergana.media does not exist.",
             "Cloudflare's encrypted resolver gave 1 address (185.15.0.1).",
             "At 185.15.0.1:443, which only the reference gave, fergana.media proved itself with a valid certificate.",
+            "The answer bears no zone that says so, as a true one does.",
         ]
     );
 }

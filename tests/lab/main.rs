@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         eprintln!("\n==== THE LAB IS NOT RUN: no scenario is tested ====\n{reason}\n");
         eprintln!("(set {REQUIRE}=1 to make this a failure)\n");
     }
-    let trials = match trials(&skip.map(Arc::from)) {
+    let awaited_too = args.include_ignored || args.ignored;
+    let trials = match trials(&skip.map(Arc::from), awaited_too) {
         Ok(trials) => trials,
         Err(error) => {
             eprintln!("{error:#}");
@@ -50,7 +51,8 @@ fn main() -> ExitCode {
     libtest_mimic::run(&args, trials).exit_code()
 }
 
-fn trials(skip: &Option<Arc<str>>) -> Result<Vec<Trial>> {
+/// All tests. Scenarios that await something run only with `awaited_too`.
+fn trials(skip: &Option<Arc<str>>, awaited_too: bool) -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
     for (name, test) in self_tests::PURE {
         trials.push(trial(format!("self::{name}"), None, test));
@@ -58,11 +60,7 @@ fn trials(skip: &Option<Arc<str>>) -> Result<Vec<Trial>> {
     for (name, test) in self_tests::IN_LAB {
         trials.push(trial(format!("self::{name}"), skip.clone(), test));
     }
-    let mut scenarios = Vec::new();
-    for path in scenario_files()? {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
-        scenarios.push((name, Arc::new(Scenario::read(&path)?)));
-    }
+    let mut scenarios = scenarios()?;
     // Stories last longest, so they start first.
     scenarios.sort_by_key(|(_, scenario)| scenario.story.is_none());
     for (name, scenario) in scenarios {
@@ -71,7 +69,10 @@ fn trials(skip: &Option<Arc<str>>) -> Result<Vec<Trial>> {
             let scenario = scenario.clone();
             trials.push(trial(format!("self::witness::{name}"), skip.clone(), move || witness::run(&scenario)));
         }
-        trials.push(trial(name, skip.clone(), move || run(&scenario)));
+        trials.push(match scenario.awaits.clone().filter(|_| !awaited_too) {
+            Some(reason) => Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason))),
+            None => trial(name, skip.clone(), move || run(&scenario)),
+        });
     }
     Ok(trials)
 }
@@ -82,6 +83,16 @@ fn trial(name: String, skip: Option<Arc<str>>, test: impl FnOnce() -> Result<()>
         Some(_) => Ok(Completion::ignored_with("the lab cannot be built here; the reason stands above")),
         None => test().map(|()| Completion::Completed).map_err(|error| Failed::from(format!("{error:#}"))),
     })
+}
+
+/// Every scenario with its name.
+fn scenarios() -> Result<Vec<(String, Arc<Scenario>)>> {
+    let mut scenarios = Vec::new();
+    for path in scenario_files()? {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
+        scenarios.push((name, Arc::new(Scenario::read(&path)?)));
+    }
+    Ok(scenarios)
 }
 
 fn scenario_files() -> Result<Vec<PathBuf>> {

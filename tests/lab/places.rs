@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use serde::Deserialize;
+
 /// The range of all addresses of the lab.
 pub(crate) const RANGE: &str = "198.18.0.0/15";
 /// The vantage.
@@ -20,7 +22,8 @@ pub(crate) const TRUE_RESOLVER: (&str, Ipv4Addr) = ("dns.lab", Ipv4Addr::new(198
 pub(crate) const WAY_OUT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, 10), 1080);
 
 /// A place: one network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Place {
     /// 198.18.1.0/24: where the instrument runs.
     Vantage,

@@ -120,7 +120,7 @@ fn server_fault(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn authentic(facts: &Facts<'_>) -> Option<Finding> {
-    let (exchange, status) = answer(facts)?;
+    let (exchange, status) = answer(facts).filter(|(exchange, _)| exchange.failure.is_none())?;
     let refused =
         (status >= 400).then(|| "The server itself gives this status; nothing shows that it is only so here.".into());
     Some(
@@ -133,7 +133,7 @@ fn authentic(facts: &Facts<'_>) -> Option<Finding> {
 
 fn endless_redirects(facts: &Facts<'_>) -> Option<Finding> {
     let seen = &facts.seen;
-    let last = seen.last().filter(|hop| hop.answer_is_authentic() && !hop.is_final())?;
+    let last = seen.last().filter(|hop| hop.answer_is_authentic())?;
     let exchange = last.exchange.filter(|exchange| exchange.failure.is_some())?;
     let undisturbed = seen.stuck().is_none() && seen.unproven_departure().is_none();
     undisturbed.then(|| {

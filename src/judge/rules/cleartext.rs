@@ -5,21 +5,34 @@ use crate::judge::denial;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
+use crate::judge::seen::same_site;
 use crate::knowledge::Fingerprint;
-use crate::model::HttpExchange;
+use crate::model::{ControlHttp, HttpExchange};
 
 use super::throttle;
 
-pub(in crate::judge) const MATCHING: &[Rule] = &[rule!(
-    "http.matches_control",
-    Accessible,
-    Differential,
-    0.9,
-    0.9,
-    matches_control,
-    "The clear-text answer, by an address of the vantage's own resolver, is the page that a control gets (title words, uncommon headers, length).",
-    "OONI ts-017; DESIGN 4.6"
-)];
+pub(in crate::judge) const MATCHING: &[Rule] = &[
+    rule!(
+        "http.redirect.confirmed",
+        Accessible,
+        Differential,
+        0.9,
+        0.9,
+        confirmed,
+        "A redirect in clear text leads to another site, which proves itself by TLS, and a control is led there as well.",
+        "DESIGN 4.6"
+    ),
+    rule!(
+        "http.matches_control",
+        Accessible,
+        Differential,
+        0.9,
+        0.9,
+        matches_control,
+        "The clear-text answer, by an address of the vantage's own resolver, is the page that a control gets (title words, uncommon headers, length).",
+        "OONI ts-017; DESIGN 4.6"
+    ),
+];
 
 pub(in crate::judge) const PROVEN: &[Rule] = &[
     blocked!(
@@ -49,7 +62,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.95,
         1.0,
         legal_with_name,
-        "A clear-text answer has status 451 and names who blocks (Link rel=blocked-by), and no control gets 451.",
+        "A clear-text answer has status 451 and names someone else than the site as the one who blocks (Link rel=blocked-by), and no control gets 451.",
         "RFC 7725 section 4; DESIGN 4.4"
     ),
 ];
@@ -62,18 +75,28 @@ pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
         0.7,
         1.0,
         denied,
-        "A clear-text refusal bears the marks of a content delivery network, or of the server that the control reaches, or of a server's own page (a list's false positive), or the control is refused with 451 too.",
+        "A clear-text refusal bears the marks of a content delivery network, or of the server that the control reaches, or of a server's own page (a list's false positive), or names the site itself as the one who blocks (451), or the control is refused with 451 too.",
         "Raman et al. 2023: most deviations in clear text are such pages"
     ),
-    blocked!(
-        "http.451.differential",
-        Http451,
-        Differential,
-        0.85,
-        0.9,
+    rule!(
+        "http.451.unnamed",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
         legal,
-        "A clear-text answer has status 451 without naming who blocks, while the control gets the page.",
+        "A clear-text answer has status 451 without naming who blocks, while the control gets the page: servers that obey the law of the visitor's country answer so as well as boxes on the path.",
         "RFC 7725; DESIGN 4.4"
+    ),
+    rule!(
+        "http.redirect.by_place",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        by_place,
+        "A redirect in clear text leads to another site, and a control is led away too, to a third: the site may send its visitors on by where they are.",
+        "DESIGN 4.6"
     ),
     blocked!(
         "http.redirect.differential",
@@ -92,8 +115,18 @@ pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
         0.7,
         0.6,
         other_refusal,
-        "A clear-text refusal (4xx) without any mark of the site's own server, while the control gets the page.",
+        "A clear-text refusal (4xx) without any mark of the site's own server that speaks of law or order, while the control gets the page.",
         "DESIGN 4.6"
+    ),
+    rule!(
+        "http.refused",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        bare_refusal,
+        "A clear-text refusal (4xx) that tells nothing of who refuses, while the control gets the page: most are the site's own.",
+        "Raman et al. 2023: most deviations in clear text are such pages; DESIGN 4.6"
     ),
     blocked!(
         "http.blockpage.differential",
@@ -210,9 +243,16 @@ fn legal_everywhere(facts: &Facts<'_>) -> bool {
     facts.controls.answers().any(|(_, http)| http.status == Some(451))
 }
 
+/// A 451 whose blocker is a host of the site itself.
+fn names_itself(answer: &HttpExchange) -> bool {
+    let named = denial::blocked_by(answer).and_then(|who| answer.url.join(who).ok());
+    let hosts = named.as_ref().and_then(url::Url::host_str).zip(answer.url.host_str());
+    hosts.is_some_and(|(blocker, site)| same_site(blocker, site))
+}
+
 fn legal_with_name(facts: &Facts<'_>) -> Option<Finding> {
     let answer = unproven(facts).filter(|answer| answer.status == Some(451))?;
-    let who = denial::blocked_by(answer)?;
+    let who = denial::blocked_by(answer).filter(|_| !names_itself(answer))?;
     (!legal_everywhere(facts)).then(|| {
         Finding::new(sentence(answer)).and(Some(format!("It names {} as the one who blocks.", say::quoted(who))))
     })
@@ -225,7 +265,9 @@ fn denied(facts: &Facts<'_>) -> Option<Finding> {
     let same_server = facts.controls.answers().any(|(_, http)| compare::same_server(answer, http));
     let legal = answer.status == Some(451) && legal_everywhere(facts);
     let innocent = innocent(facts, answer).filter(|_| answer.status != Some(451));
+    let itself = answer.status == Some(451) && names_itself(answer);
     let who = match (refuser, legal, same_server) {
+        _ if itself => "It names a host of the site itself as the one who blocks: it is the site that refuses.".into(),
         (Some(who), _, _) => {
             format!("The answer is {who}'s own refusal page: the site's side turns this vantage away.")
         }
@@ -274,12 +316,57 @@ fn compared(facts: &Facts<'_>, answer: &HttpExchange, why: &str) -> Option<Findi
 fn legal(facts: &Facts<'_>) -> Option<Finding> {
     let answer = unproven(facts).filter(|answer| answer.status == Some(451))?;
     let plain = facts.controls.answers().any(|(_, http)| http.status.is_some_and(|status| status < 400));
-    plain.then(|| compared(facts, answer, "The control gets the page, without any legal refusal."))?
+    plain.then(|| {
+        Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(
+            "It does not name who blocks, so the server itself may refuse as well as someone in between.".into(),
+        ))
+    })
+}
+
+/// Where a control's redirects ended, when that is on another site than `from`.
+fn control_departure<'e>(facts: &Facts<'e>, from: &str) -> Option<&'e str> {
+    let ends = facts.controls.answers().filter_map(|(_, http)| http.final_url.as_ref()?.host_str());
+    ends.into_iter().find(|end| !same_site(end, from))
+}
+
+fn confirmed(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts).filter(|answer| answer.status.is_some_and(|status| status < 400))?;
+    let (from, _) = facts.seen.unproven_departure()?;
+    let last = facts.seen.last().filter(|hop| hop.answer_is_authentic())?;
+    let there = |http: &ControlHttp| http.final_url.as_ref().and_then(url::Url::host_str) == Some(&last.host);
+    facts.controls.answers().find(|(_, http)| there(http))?;
+    Some(
+        Finding::new(format!(
+            "{} sent visitors in clear text on to {}, which answered from {} over TLS with a valid certificate.",
+            say::host(from),
+            say::host(last),
+            answer.address
+        ))
+        .and(say::controls(facts))
+        .and(Some("The control is led there as well.".into()))
+        .and(say::oddities(facts)),
+    )
+}
+
+fn by_place(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = unproven(facts)?;
+    let (from, to) = facts.seen.unproven_departure()?;
+    let elsewhere = control_departure(facts, &from.host).filter(|end| !same_site(end, &to.host))?;
+    Some(Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(format!(
+        "{} sent visitors in clear text on to {}, and the control to {}: the site may do so by where visitors are.",
+        say::host(from),
+        say::host(to),
+        say::quoted(elsewhere)
+    ))))
 }
 
 fn redirect(facts: &Facts<'_>) -> Option<Finding> {
     let answer = unproven(facts).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
     let (from, to) = facts.seen.unproven_departure()?;
+    // The redirect is the same for the control, so it is not what differs.
+    if control_departure(facts, &from.host).is_some_and(|end| same_site(end, &to.host)) {
+        return None;
+    }
     let why = format!(
         "{} sent visitors in clear text on to {}, and the page there is not the one that the control gets.",
         say::host(from),
@@ -288,10 +375,47 @@ fn redirect(facts: &Facts<'_>) -> Option<Finding> {
     compared(facts, answer, &why)
 }
 
-fn other_refusal(facts: &Facts<'_>) -> Option<Finding> {
+/// Words (in lower case) of those who refuse because they are told to: in English, Russian and Kazakh.
+const ORDERED: &[&str] = &[
+    "by decision of",
+    "by order of",
+    "court order",
+    "authorised body",
+    "authorized body",
+    "решению суда",
+    "по решению",
+    "по требованию",
+    "законодательств",
+    "уполномоченн",
+    "сот шешімі",
+    "заңнамасы",
+    "уәкілетті",
+];
+
+/// A clear-text refusal without a mark of the site's own server.
+fn refusal<'e>(facts: &Facts<'e>) -> Option<&'e HttpExchange> {
     let refused = |answer: &&HttpExchange| answer.status.is_some_and(|status| (400..500).contains(&status));
-    let answer = unproven(facts).filter(refused).filter(|answer| likeness(facts, answer) == Likeness::Different)?;
-    compared(facts, answer, "The control gets the page; whether the site or someone in between refuses is not certain.")
+    unproven(facts).filter(refused).filter(|answer| likeness(facts, answer) == Likeness::Different)
+}
+
+fn other_refusal(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = refusal(facts)?;
+    let text = String::from_utf8_lossy(&compare::page(answer)).to_lowercase();
+    let word = ORDERED.iter().find(|word| text.contains(**word))?;
+    let why = format!(
+        "The control gets the page; this one speaks of law or order ({}), yet whether the site or someone in between refuses is not certain.",
+        say::quoted(word)
+    );
+    compared(facts, answer, &why)
+}
+
+fn bare_refusal(facts: &Facts<'_>) -> Option<Finding> {
+    let answer = refusal(facts)?;
+    Some(
+        Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(
+            "The control gets the page; nothing tells whether the site or someone in between refuses.".into(),
+        )),
+    )
 }
 
 fn other_page(facts: &Facts<'_>) -> Option<Finding> {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use crate::judge::facts::{Facts, OwnAnswer, Sunk};
 use crate::judge::failing::dns_mechanism;
-use crate::judge::rule::{Finding, Rule, blocked};
+use crate::judge::negative::Negative;
+use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
 use crate::judge::seen::{Hop, Path};
 use crate::model::{CertificateFault, Failure, Mechanism};
@@ -42,6 +43,16 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         "The own resolver gives only addresses that cannot be public, while the reference has a public one.",
         "OONI pipeline v5, bogon_not_in_ctrl; DESIGN 4.4"
     ),
+    rule!(
+        "dns.negative_cache",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        negative_cache,
+        "The own resolver says that there is no such name or address, and its answer bears the name's own zone and a time for which that may be believed, while the reference has an address: it may be true of some time ago.",
+        "RFC 2308 sections 2 and 5"
+    ),
     blocked!(
         "dns.nxdomain.proven",
         DnsNxdomain,
@@ -49,8 +60,8 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.98,
         1.0,
         nxdomain,
-        "The own resolver says that the name does not exist, while the site proves itself by valid TLS at an address that only the reference gave.",
-        "DESIGN 4.1"
+        "The own resolver says that the name does not exist, though no zone of the name's bears that out, while the site proves itself by valid TLS at an address that only the reference gave.",
+        "DESIGN 4.1; RFC 2308 section 2"
     ),
     blocked!(
         "dns.empty.proven",
@@ -59,8 +70,28 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.96,
         1.0,
         empty,
-        "The own resolver gives no address, while the site proves itself by valid TLS at an address that only the reference gave.",
-        "DESIGN 4.1"
+        "The own resolver gives no address, though no zone of the name's bears that out, while the site proves itself by valid TLS at an address that only the reference gave.",
+        "DESIGN 4.1; RFC 2308 section 2"
+    ),
+    blocked!(
+        "dns.nxdomain.relayed",
+        DnsNxdomain,
+        Differential,
+        0.85,
+        0.8,
+        nxdomain_relayed,
+        "The own resolver says that the name does not exist but serves a foreign canary's, while the site proves itself at an address that only the reference gave. Whether a cache is to blame the answer does not show, so it is one trial and not a proof.",
+        "DESIGN 4.1, 4.5; RFC 2308 section 5"
+    ),
+    blocked!(
+        "dns.empty.relayed",
+        DnsEmpty,
+        Differential,
+        0.85,
+        0.8,
+        empty_relayed,
+        "The own resolver gives no address but serves a foreign canary's, while the site proves itself at an address that only the reference gave. Whether a cache is to blame the answer does not show, so it is one trial and not a proof.",
+        "DESIGN 4.1, 4.5; RFC 2308 section 5"
     ),
     blocked!(
         "dns.refused.proven",
@@ -266,12 +297,55 @@ fn proven_and_alive(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> 
     Some(finding.and(Some(format!("{} So the name server works for others.", say::canaries(facts)))))
 }
 
+/// What the answer without an address shows of itself, at the hop where the own resolver gives none.
+fn negative(facts: &Facts<'_>) -> Option<Negative> {
+    let hop = stuck(facts)?;
+    let OwnAnswer::Failed(lookup, Failure::DnsNxdomain | Failure::DnsNoAnswer) = facts.own_answer(hop) else {
+        return None;
+    };
+    Some(lookup.refusal.map_or(Negative::Unclear, |answer| Negative::of(answer, &hop.host, facts.knowledge)))
+}
+
+fn negative_cache(facts: &Facts<'_>) -> Option<Finding> {
+    let hop = stuck(facts).filter(|hop| !facts.reference(hop).is_empty())?;
+    let Some(Negative::Plausible { zone, ttl_seconds }) = negative(facts) else { return None };
+    let (lookup, failure) = hop.own.failure()?;
+    Some(
+        Finding::new(say::dns_failure(lookup, failure, hop))
+            .and(Some(format!(
+                "The answer bears the zone {} and may be believed for {ttl_seconds} s, so it may be a true one of some time ago that the name server still holds.",
+                say::quoted(&zone)
+            )))
+            .and(say::reference(&hop.reference))
+            .and(say::proven_elsewhere(hop).filter(|_| hop.is_proven_elsewhere())),
+    )
+}
+
+/// As [`proven`], and the answer shows itself forged.
+fn proven_and_forged(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
+    let how = match negative(facts).filter(Negative::is_forged)? {
+        Negative::OtherZone(zone) => {
+            format!("The answer bears the zone {}, which the name does not lie in.", say::quoted(&zone))
+        }
+        _ => "The answer bears no zone that says so, as a true one does.".into(),
+    };
+    proven(facts, mechanism).map(|finding| finding.and(Some(how)))
+}
+
 fn nxdomain(facts: &Facts<'_>) -> Option<Finding> {
-    proven(facts, Mechanism::DnsNxdomain)
+    proven_and_forged(facts, Mechanism::DnsNxdomain)
 }
 
 fn empty(facts: &Facts<'_>) -> Option<Finding> {
-    proven(facts, Mechanism::DnsEmpty)
+    proven_and_forged(facts, Mechanism::DnsEmpty)
+}
+
+fn nxdomain_relayed(facts: &Facts<'_>) -> Option<Finding> {
+    proven_and_alive(facts, Mechanism::DnsNxdomain)
+}
+
+fn empty_relayed(facts: &Facts<'_>) -> Option<Finding> {
+    proven_and_alive(facts, Mechanism::DnsEmpty)
 }
 
 fn refused(facts: &Facts<'_>) -> Option<Finding> {

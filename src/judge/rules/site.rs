@@ -2,9 +2,10 @@
 
 use crate::judge::context::Consensus;
 use crate::judge::facts::{Facts, OwnAnswer};
+use crate::judge::resolution::Lookup;
 use crate::judge::rule::{Finding, Rule, rule};
 use crate::judge::say;
-use crate::model::{Failure, Layer};
+use crate::model::{ControlKind, Failure, Layer};
 
 pub(in crate::judge) const RULES: &[Rule] = &[
     rule!(
@@ -24,8 +25,8 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         0.9,
         0.0,
         no_name,
-        "The own resolver and every encrypted resolver that answers agree that the name has no address, and no control reaches the site.",
-        "DESIGN 4.3"
+        "Every encrypted resolver that answers says that the name has no address, and no control reaches the site. The own resolver agrees, or gives an address where nobody proves to be the site, as some do for every name that does not exist.",
+        "DESIGN 4.3; OONI web connectivity tests (a block page for a name that is gone)"
     ),
     rule!(
         "site.bogon",
@@ -36,6 +37,26 @@ pub(in crate::judge) const RULES: &[Rule] = &[
         bogon,
         "The own resolver gives addresses that cannot be public, and so does the reference: the site publishes them.",
         "OONI pipeline v5, bogon_in_ctrl"
+    ),
+    rule!(
+        "site.redirects",
+        Down,
+        Differential,
+        0.9,
+        0.0,
+        redirects,
+        "In clear text the site's redirects lead to no page, here and for every usable control.",
+        "DESIGN 4.3"
+    ),
+    rule!(
+        "site.tls_incompatible",
+        Inconclusive,
+        Weak,
+        0.0,
+        0.0,
+        incompatible,
+        "The site turns our TLS library away for want of a common cipher, here and at every usable control, which has the same one: browsers have more.",
+        "RFC 8446 section 6.2"
     ),
     rule!(
         "site.down",
@@ -61,6 +82,10 @@ fn differs(facts: &Facts<'_>) -> Option<Finding> {
 }
 
 fn no_name(facts: &Facts<'_>) -> Option<Finding> {
+    agreed_no_name(facts).or_else(|| no_name_but_an_answer(facts))
+}
+
+fn agreed_no_name(facts: &Facts<'_>) -> Option<Finding> {
     let hop = facts.seen.stuck()?;
     let same = |failure: &Failure| {
         matches!(failure, Failure::DnsNxdomain | Failure::DnsServfail | Failure::DnsNoAnswer | Failure::DnsRefused)
@@ -72,6 +97,50 @@ fn no_name(facts: &Facts<'_>) -> Option<Finding> {
             .and(Some("The encrypted resolvers know no address for it either.".into()))
             .and(say::controls(facts))
     })
+}
+
+/// The name is gone, and whatever the own resolver gives instead does not prove to be the site.
+fn no_name_but_an_answer(facts: &Facts<'_>) -> Option<Finding> {
+    let hop = facts.seen.hops.first().filter(|hop| !hop.answer_is_authentic())?;
+    let gone = |(_, failure): (&Lookup<'_>, &Failure)| *failure == Failure::DnsNxdomain;
+    let addresses = hop.own.addresses();
+    let everywhere = hop.reference.failure().is_some_and(gone) && facts.reference(hop).is_empty();
+    (everywhere && !addresses.is_empty() && facts.controls.consensus() == Consensus::Fails).then(|| {
+        Finding::new(format!("The encrypted resolvers know no {}.", say::host(hop))).and(say::controls(facts)).and(Some(
+            format!(
+                "The own name server gives {} all the same, where nobody proves to be the site: there is no site that could be blocked.",
+                say::addresses(&addresses)
+            ),
+        ))
+    })
+}
+
+fn redirects(facts: &Facts<'_>) -> Option<Finding> {
+    let exchange = facts.seen.last().filter(|hop| !hop.answer_is_authentic())?.exchange?;
+    let endless = |failure: &Failure| {
+        matches!(
+            failure,
+            Failure::HttpTooManyRedirects
+                | Failure::HttpInvalidRedirectLocationHost
+                | Failure::HttpUnexpectedRedirectUrl
+        )
+    };
+    exchange.failure.as_ref().filter(|failure| endless(failure))?;
+    (facts.controls.consensus() == Consensus::Fails).then(|| {
+        Finding::new(format!(
+            "The redirects of {} lead to no page.",
+            say::quoted(exchange.url.host_str().unwrap_or_default())
+        ))
+        .and(say::controls(facts))
+    })
+}
+
+fn incompatible(facts: &Facts<'_>) -> Option<Finding> {
+    let alert = facts.failing.as_ref()?.path.as_ref()?.tls?.alert.as_deref();
+    matches!(alert, Some("handshake_failure" | "insufficient_security")).then_some(())?;
+    let same_library = facts.controls.usable().all(|report| report.kind == ControlKind::Vantage);
+    let finding = down(facts).filter(|_| same_library)?;
+    Some(finding.and(Some("The alert is about ciphers, of which browsers have more than our TLS library.".into())))
 }
 
 fn bogon(facts: &Facts<'_>) -> Option<Finding> {
