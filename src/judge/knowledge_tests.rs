@@ -77,7 +77,7 @@ fn a_header_field_betrays_a_filter() {
     let story = clear().at(SITE, At::Page(page));
     assert_eq!(story.clone().country("AE").rule(), "http.blockpage.known");
     let elsewhere = story.country("KZ").control_works().online().verdict();
-    assert_eq!(elsewhere.rules[0].to_string(), "http.blockpage.refusal");
+    assert_eq!(elsewhere.rules[0].to_string(), "http.refused");
     assert!(elsewhere.reasons.join(" ").contains("which alone proves nothing here"), "{:?}", elsewhere.reasons);
 }
 
@@ -114,7 +114,7 @@ fn a_servers_own_refusal_is_denied_and_its_other_pages_count_half() {
     let own = knowing("stock,fp,body,contains,<p>Example Server refuses,5,\n", "");
     let page = |status| stranger(status).keeping("<p>Example Server refuses you</p>");
     let story = |status| clear().at(SITE, At::Page(page(status))).control_works().online();
-    assert_eq!(rule(&story(403), &Knowledge::new(Vec::new()), "KZ"), "http.blockpage.refusal");
+    assert_eq!(rule(&story(403), &Knowledge::new(Vec::new()), "KZ"), "http.refused");
     let denied = verdict(&story(403), &own, "KZ");
     assert_eq!((denied.status, denied.rules[0].to_string().as_str()), (Status::Denied, "http.denied"));
     assert!(denied.reasons.join(" ").contains("fingerprint stock"), "{:?}", denied.reasons);
@@ -129,7 +129,7 @@ fn a_page_that_block_pages_resemble_too_is_not_denied() {
         knowing("stock,fp,body,contains,<p>Example Server refuses,5,\nwords,vbw,body,contains,refuses you,5,\n", "");
     let page = stranger(403).keeping("<p>Example Server refuses you</p>");
     let story = clear().at(SITE, At::Page(page)).control_works().online();
-    assert_eq!(rule(&story, &both, "KZ"), "http.blockpage.refusal");
+    assert_eq!(rule(&story, &both, "KZ"), "http.refused");
 }
 
 #[test]

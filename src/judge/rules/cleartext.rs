@@ -412,7 +412,7 @@ fn other_refusal(facts: &Facts<'_>) -> Option<Finding> {
 fn bare_refusal(facts: &Facts<'_>) -> Option<Finding> {
     let answer = refusal(facts)?;
     Some(
-        Finding::new(sentence(answer)).and(say::controls(facts)).and(Some(
+        Finding::new(sentence(answer)).and(say::controls(facts)).and(hint(facts, answer)).and(Some(
             "The control gets the page; nothing tells whether the site or someone in between refuses.".into(),
         )),
     )
