@@ -1,6 +1,7 @@
 //! A whole small internet, built from a scenario, gone when dropped.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::places::{self, Place};
 use crate::router::{self, Clock, Log, Path};
-use crate::scenario::{Authority, Host, Page, PlainHttp, Scenario};
+use crate::scenario::{Authority, Control, Fault, Host, Ipv6, Page, PlainHttp, Scenario};
 use crate::space::Space;
 use crate::world::{self, World, answer::Zone};
 
@@ -29,21 +30,29 @@ impl Lab {
     /// Builds everything; the scenario's clock starts at the end of it, as nearly as can be.
     pub(crate) fn build(scenario: &Scenario) -> Result<Self> {
         let hosts = all_hosts(scenario);
-        let (vantage, vantage_device) = space(Place::Vantage, &[places::VANTAGE])?;
-        let addresses =
-            |place| hosts.iter().map(|host| host.address).filter(move |address| Place::of(*address) == Some(place));
-        let isp: Vec<_> = addresses(Place::Isp).chain([places::RESOLVER]).collect();
-        let (isp, isp_device) = space(Place::Isp, &isp)?;
-        let abroad: Vec<_> = addresses(Place::Abroad).chain([*places::WAY_OUT.ip(), places::TRUE_RESOLVER.1]).collect();
-        let (abroad, abroad_device) = space(Place::Abroad, &abroad)?;
-        let (world, world_device) = space(Place::World, &addresses(Place::World).collect::<Vec<_>>())?;
+        let ours = |(v4, v6): (Ipv4Addr, Ipv6Addr), has_v6: bool| -> Vec<IpAddr> {
+            std::iter::once(IpAddr::V4(v4)).chain(has_v6.then_some(IpAddr::V6(v6))).collect()
+        };
+        let (vantage, vantage_device) =
+            space(Place::Vantage, ours(places::VANTAGE, scenario.setup.ipv6 != Ipv6::None), &[])?;
+        let (isp, isp_device) = space(Place::Isp, vec![places::RESOLVER.into()], &hosts)?;
+        let mut abroad = ours((*places::WAY_OUT.ip(), places::WAY_OUT_V6), scenario.speaks_ipv6());
+        abroad.push(places::TRUE_RESOLVER.1.into());
+        let (abroad, abroad_device) = space(Place::Abroad, abroad, &hosts)?;
+        let (world, world_device) = space(Place::World, Vec::new(), &hosts)?;
 
         let dir = tempfile::Builder::new().prefix("blockspan-lab-").tempdir()?;
         let (clock, log, stop) = (Clock::start(), Log::default(), CancellationToken::new());
         let mut lab =
             Self { vantage, clock, log: log.clone(), dir: Some(dir), stop: stop.clone(), threads: Vec::new() };
-        let faults: BTreeMap<_, _> = hosts.iter().filter_map(|host| Some((host.address, host.fault?))).collect();
-        let path = Path { rules: named(scenario), faults, clock, log };
+        let path = Path {
+            rules: named(scenario),
+            faults: faults(&hosts),
+            ipv6_broken: scenario.setup.ipv6 == Ipv6::Broken,
+            control_down: scenario.setup.control == Control::Down,
+            clock,
+            log,
+        };
         let devices = vec![
             (Place::Vantage, vantage_device),
             (Place::Isp, isp_device),
@@ -97,17 +106,31 @@ impl Drop for Lab {
     }
 }
 
-fn space(place: Place, addresses: &[std::net::Ipv4Addr]) -> Result<(Space, std::os::fd::OwnedFd)> {
-    // The first address is the one that connections of our own come from.
-    let device = crate::sys::DEVICE;
-    let lines: String = addresses.iter().map(|address| format!("addr add {address}/32 dev {device}\n")).collect();
-    Space::make(place.name(), &lines).with_context(|| format!("namespace {}", place.name()))
+/// The namespace of a place: its own addresses, of which the first of a family is the one that connections of its own come
+/// from, and those of the hosts there.
+fn space(place: Place, mut own: Vec<IpAddr>, hosts: &[Host]) -> Result<(Space, std::os::fd::OwnedFd)> {
+    own.extend(hosts.iter().flat_map(addresses).filter(|address| Place::of(*address) == Some(place)));
+    Space::make(place.name(), &own).with_context(|| format!("namespace {}", place.name()))
 }
 
-/// The scenario's hosts and the canaries.
+/// Both addresses of a host.
+fn addresses(host: &Host) -> impl Iterator<Item = IpAddr> + use<> {
+    std::iter::once(host.address.into()).chain(host.address6.map(IpAddr::from))
+}
+
+/// What is wrong with hosts, by each of their addresses.
+fn faults(hosts: &[Host]) -> BTreeMap<IpAddr, Fault> {
+    let at_fault = hosts.iter().filter_map(|host| Some((host, host.fault?)));
+    at_fault.flat_map(|(host, fault)| addresses(host).map(move |address| (address, fault))).collect()
+}
+
+/// The scenario's hosts and the canaries, which speak whatever any host of the scenario speaks.
 fn all_hosts(scenario: &Scenario) -> Vec<Host> {
-    let canary = |(name, address): (&str, _)| Host {
+    let quic = scenario.hosts.iter().any(|host| host.quic);
+    let canary = |(name, address, address6): (&str, _, _)| Host {
         address,
+        address6: scenario.speaks_ipv6().then_some(address6),
+        quic,
         names: vec![name.to_owned()],
         published: true,
         https: true,
@@ -117,16 +140,20 @@ fn all_hosts(scenario: &Scenario) -> Vec<Host> {
         fault: None,
     };
     let canaries = [places::DOMESTIC_CANARY, places::FOREIGN_CANARY].map(canary);
-    scenario.hosts.iter().cloned().chain(canaries).collect()
+    let mut hosts: Vec<_> = scenario.hosts.iter().cloned().chain(canaries).collect();
+    for host in hosts.iter_mut().filter(|host| host.quic) {
+        host.page.headers.insert("alt-svc".into(), "h3=\":443\"; ma=86400".into());
+    }
+    hosts
 }
 
 fn zone(hosts: &[Host]) -> Zone {
     let mut zone = Zone::new();
     let (name, address) = places::TRUE_RESOLVER;
-    zone.insert(name.to_owned(), vec![address]);
+    zone.insert(name.to_owned(), vec![address.into()]);
     for host in hosts.iter().filter(|host| host.published) {
         for name in &host.names {
-            zone.entry(name.clone()).or_default().push(host.address);
+            zone.entry(name.clone()).or_default().extend(addresses(host));
         }
     }
     zone

@@ -1,10 +1,10 @@
 //! What a scenario file says: who answers what, what the censor does and when, what must be seen.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::expect::{Check, Story, Witness};
@@ -15,6 +15,10 @@ use crate::expect::{Check, Story, Witness};
 pub(crate) struct Scenario {
     /// What happens, in a sentence or two.
     pub(crate) about: String,
+    /// What the instrument still lacks to say what an honest expert would: its test is reported as ignored, with this
+    /// reason. The witness runs all the same.
+    #[serde(default)]
+    pub(crate) awaits: Option<String>,
     /// The sites, and what hosts the censor has.
     #[serde(default, rename = "host")]
     pub(crate) hosts: Vec<Host>,
@@ -31,6 +35,9 @@ pub(crate) struct Scenario {
     pub(crate) witness: Option<Witness>,
     /// One measurement by `blockspan check`, and what it must say.
     pub(crate) check: Option<Check>,
+    /// More URLs of the same site, measured after it one by one.
+    #[serde(default)]
+    pub(crate) check_also: Vec<Check>,
     /// A run of the daemon, and the spans that it must record.
     pub(crate) story: Option<Story>,
 }
@@ -39,7 +46,36 @@ impl Scenario {
     /// Reads a scenario file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("scenario {}", path.display()))
+        let read = toml::from_str(&text).map_err(anyhow::Error::from).and_then(Self::sound);
+        read.with_context(|| format!("scenario {}", path.display()))
+    }
+
+    /// Refuses acts that would never happen.
+    fn sound(self) -> Result<Self> {
+        for Rule { when, act, residual, .. } in &self.rules {
+            let after_a_name = matches!(when, Trigger::Sni(_) | Trigger::Host(_));
+            let fits = match act {
+                Act::Respond(_) | Act::RaceReset(_) => after_a_name,
+                Act::Forge(_) | Act::ForgeFirst(_) => matches!(when, Trigger::Question(_)),
+                Act::FreezeAfter(_) | Act::Throttle(_) => {
+                    after_a_name || matches!(when, Trigger::All | Trigger::Foreign | Trigger::Address(_))
+                }
+                Act::Redirect(_) => matches!(when, Trigger::All | Trigger::Foreign | Trigger::Address(_)),
+                Act::Drop | Act::Reset | Act::Refuse | Act::Prohibit | Act::Fin => true,
+            };
+            ensure!(fits, "{act:?} has no meaning for {when:?}");
+            let dead_at_once = matches!(act, Act::Drop | Act::Reset | Act::Fin | Act::Respond(_));
+            ensure!(
+                residual.is_none() || after_a_name && dead_at_once,
+                "residual has no meaning for {act:?} by {when:?}"
+            );
+        }
+        Ok(self)
+    }
+
+    /// Whether anything in it has an IPv6 address.
+    pub(crate) fn speaks_ipv6(&self) -> bool {
+        self.setup.ipv6 != Ipv6::None || self.hosts.iter().any(|host| host.address6.is_some())
     }
 }
 
@@ -54,6 +90,12 @@ pub(crate) fn holds(from: Option<f64>, until: Option<f64>, now: f64) -> bool {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Host {
     pub(crate) address: Ipv4Addr,
+    /// A second address of the same machine.
+    #[serde(default)]
+    pub(crate) address6: Option<Ipv6Addr>,
+    /// Whether it speaks HTTP/3 too, and says so (Alt-Svc).
+    #[serde(default)]
+    pub(crate) quic: bool,
     /// Names that resolve to it and that its certificate bears. Without names it makes a certificate for whatever
     /// name the client asks for, as an intercepting box does.
     #[serde(default)]
@@ -113,6 +155,8 @@ pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
+    /// Bytes that follow the body (a host's page only).
+    pub(crate) fill: usize,
 }
 
 impl Default for Page {
@@ -121,6 +165,7 @@ impl Default for Page {
             status: 200,
             headers: BTreeMap::from([("content-type".into(), "text/html; charset=utf-8".into())]),
             body: "<!doctype html><title>Evening news of the lab</title><h1>News</h1><p>All is well.</p>".into(),
+            fill: 0,
         }
     }
 }
@@ -157,8 +202,8 @@ pub(crate) enum Answer {
     Empty,
     /// No answer at all.
     Silence,
-    /// These addresses.
-    Addresses(Vec<Ipv4Addr>),
+    /// These addresses, each to questions for its family.
+    Addresses(Vec<IpAddr>),
 }
 
 /// What the ISP's resolver says of a name instead of the truth.
@@ -171,7 +216,8 @@ pub(crate) struct Lie {
     pub(crate) until: Option<f64>,
 }
 
-/// A name, or with a leading dot a name and everything under it.
+/// A name, or with a leading dot a name and everything under it. A star stands for anything: `*news.lab` is what a careless
+/// censor writes, who so catches `notnews.lab` too, and `*news*` one who looks for a word.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct NamePattern(pub(crate) String);
@@ -179,9 +225,13 @@ pub(crate) struct NamePattern(pub(crate) String);
 impl NamePattern {
     pub(crate) fn matches(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        match self.0.strip_prefix('.') {
-            Some(domain) => name == domain || name.ends_with(&self.0),
-            None => name == self.0,
+        let (start, end) = (self.0.strip_prefix('*'), self.0.strip_suffix('*'));
+        match (start, end, self.0.strip_prefix('.')) {
+            (Some(_), Some(_), _) => name.contains(self.0.trim_matches('*')),
+            (Some(end), None, _) => name.ends_with(end),
+            (None, Some(start), _) => name.starts_with(start),
+            (None, None, Some(domain)) => name == domain || name.ends_with(&self.0),
+            (None, None, None) => name == self.0,
         }
     }
 }
@@ -197,6 +247,8 @@ pub(crate) struct Rule {
     pub(crate) act: Act,
     pub(crate) from: Option<f64>,
     pub(crate) until: Option<f64>,
+    /// Seconds for which, after a name was seen, nothing passes between the client and that port of the server.
+    pub(crate) residual: Option<f64>,
 }
 
 /// What the censor looks at.
@@ -208,16 +260,23 @@ pub(crate) enum Trigger {
     /// Every packet between the vantage and addresses outside the ISP.
     Foreign,
     /// Every packet between the vantage and this address.
-    Address(Ipv4Addr),
-    /// A ClientHello that bears this server name.
+    Address(IpAddr),
+    /// Every datagram between the vantage and port 443 of this address.
+    Udp(IpAddr),
+    /// Every datagram between the vantage and any port 443.
+    AnyQuic,
+    /// A ClientHello over TCP that bears this server name.
     Sni(NamePattern),
+    /// A ClientHello in a QUIC connection that bears this server name.
+    Quic(NamePattern),
     /// A clear-text HTTP request with this Host.
     Host(NamePattern),
-    /// A clear-text DNS question (UDP) for this name.
+    /// A clear-text DNS question (UDP or TCP) for this name, to whatever address.
     Question(NamePattern),
 }
 
-/// What the censor does then. After a `sni` or `host` trigger the flow is dead: later packets of it are dropped.
+/// What the censor does then. After a name was seen the flow is dead, where nothing else is said: later packets of it are
+/// dropped.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Act {
@@ -225,6 +284,8 @@ pub(crate) enum Act {
     Drop,
     /// Sends RST to both sides and drops.
     Reset,
+    /// Sends RST, and everything passes all the same, as it does where the censor only gets a copy of the traffic.
+    RaceReset(Race),
     /// Answers SYN with RST; drops the rest.
     Refuse,
     /// Answers with ICMP "communication administratively prohibited" and drops.
@@ -232,13 +293,90 @@ pub(crate) enum Act {
     /// Sends FIN to the client, RST to the server.
     Fin,
     /// Sends TCP connections to another host.
-    Redirect(SocketAddrV4),
+    Redirect(SocketAddr),
     /// Answers the request, then closes; the server gets RST.
     Respond(Page),
+    /// Lets this many bytes (payload of TCP) come to the client, then drops everything both ways.
+    FreezeAfter(usize),
+    /// Slows the connection down.
+    Throttle(Throttle),
     /// Answers the question and drops it.
     Forge(Answer),
-    /// Answers the question and lets it pass, so that the true answer comes second.
-    ForgeFirst(Answer),
+    /// Gives these answers to the question, in order, and lets it pass, so that the true answer comes last.
+    ForgeFirst(Vec<Answer>),
+}
+
+impl Act {
+    /// Whether, when a rule looks at addresses only, it does something to connections instead of single packets.
+    pub(crate) fn is_for_connections(&self) -> bool {
+        matches!(self, Self::Redirect(_) | Self::FreezeAfter(_) | Self::Throttle(_))
+    }
+
+    /// Whether the packet that bore the name goes on, and the flow lives.
+    pub(crate) fn lets_the_name_pass(&self) -> bool {
+        matches!(self, Self::RaceReset(_) | Self::FreezeAfter(_) | Self::Throttle(_) | Self::ForgeFirst(_))
+    }
+}
+
+/// An RST that races with what is true.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Race {
+    /// What comes to the client first.
+    pub(crate) lead: Lead,
+    /// Who gets the RST.
+    #[serde(default)]
+    pub(crate) ends: Ends,
+}
+
+/// What comes first in a race.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Lead {
+    /// The RST, then what the server says.
+    Reset,
+    /// The server's first segment, then the RST.
+    Server,
+}
+
+/// Ends of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ends {
+    #[default]
+    Client,
+    Server,
+    Both,
+}
+
+impl Ends {
+    pub(crate) fn client(self) -> bool {
+        self != Self::Server
+    }
+
+    pub(crate) fn server(self) -> bool {
+        self != Self::Client
+    }
+}
+
+/// How a connection is slowed down, each direction by itself.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Throttle {
+    /// Payload over this rate is dropped (a token bucket); none: any rate passes.
+    pub(crate) bytes_per_second: Option<u32>,
+    /// Size of the bucket, which is full at first.
+    pub(crate) burst_bytes: u32,
+    /// Every packet comes so much later.
+    pub(crate) delay_ms: u32,
+    /// Share of packets that are lost, the same ones in every run.
+    pub(crate) loss: f64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { bytes_per_second: None, burst_bytes: 8192, delay_ms: 0, loss: 0.0 }
+    }
 }
 
 /// How the instrument is set up. The default is a vantage with all helpers.
@@ -258,6 +396,52 @@ pub(crate) struct Setup {
     pub(crate) scale: f64,
     /// Seconds that the instrument waits at each layer.
     pub(crate) timeout: f64,
+    /// What the vantage has of IPv6: `false`, `true` or `"broken"`.
+    pub(crate) ipv6: Ipv6,
+    /// `"up"`, or `"down"`: the way out and the encrypted resolver answer nobody.
+    pub(crate) control: Control,
+}
+
+/// What the vantage has of IPv6.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BoolOrWord")]
+pub(crate) enum Ipv6 {
+    /// No address and no route.
+    #[default]
+    None,
+    /// Both, and it works.
+    Works,
+    /// Both, but every packet vanishes at its uplink.
+    Broken,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BoolOrWord {
+    Bool(bool),
+    Word(String),
+}
+
+impl TryFrom<BoolOrWord> for Ipv6 {
+    type Error = String;
+
+    fn try_from(said: BoolOrWord) -> Result<Self, String> {
+        match said {
+            BoolOrWord::Bool(false) => Ok(Self::None),
+            BoolOrWord::Bool(true) => Ok(Self::Works),
+            BoolOrWord::Word(word) if word == "broken" => Ok(Self::Broken),
+            BoolOrWord::Word(word) => Err(format!("ipv6 = {word:?}: expected false, true or \"broken\"")),
+        }
+    }
+}
+
+/// Whether the controls are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Control {
+    #[default]
+    Up,
+    Down,
 }
 
 impl Default for Setup {
@@ -270,6 +454,8 @@ impl Default for Setup {
             canaries: true,
             scale: 10.0,
             timeout: 2.0,
+            ipv6: Ipv6::None,
+            control: Control::Up,
         }
     }
 }

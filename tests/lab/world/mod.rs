@@ -3,6 +3,8 @@
 pub(crate) mod answer;
 pub(crate) mod authority;
 mod dns;
+mod quic;
+mod twin;
 mod way_out;
 mod web;
 
@@ -71,6 +73,8 @@ async fn serve(place: Place, world: &World) -> Result<()> {
     }
     for host in world.hosts.iter().filter(|host| Place::of(host.address) == Some(place)) {
         web::serve_host(host).await.with_context(|| format!("host {}", host.address))?;
+        twin::serve(host).await.with_context(|| format!("second address of host {}", host.address))?;
+        quic::serve(host).with_context(|| format!("QUIC of host {}", host.address))?;
     }
     Ok(())
 }

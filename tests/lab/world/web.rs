@@ -38,7 +38,8 @@ pub(crate) async fn serve_host(host: &Host) -> Result<()> {
             serve(plain, None, |request: Request<Incoming>| {
                 let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
                 let to = format!("https://{}{}", host.unwrap_or_default(), request.uri());
-                let page = Page { status: 301, headers: [("location".into(), to)].into(), body: String::new() };
+                let headers = [("location".into(), to)].into();
+                let page = Page { status: 301, headers, body: String::new(), fill: 0 };
                 std::future::ready(response(&page))
             })
             .await?;
@@ -95,7 +96,7 @@ where
 }
 
 fn response(page: &Page) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(page.body.clone()));
+    let mut response = Response::new(Full::from(page.body.clone() + &".".repeat(page.fill)));
     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &page.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
