@@ -11,6 +11,9 @@ use serde::Deserialize;
 pub(crate) struct Witness {
     /// What it asks for.
     pub(crate) url: String,
+    /// Seconds of the scenario that are over when it looks.
+    #[serde(default)]
+    pub(crate) after: f64,
     /// What it sees from the vantage.
     pub(crate) vantage: String,
     /// What it sees through the way out.

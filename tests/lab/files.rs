@@ -58,6 +58,10 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
         write!(text, "\n[[vantage]]\nid = \"abroad\"\nrole = \"control\"\nvia = {way_out:?}\n")?;
     }
     let (name, address) = places::TRUE_RESOLVER;
+    if setup.control_tunnel {
+        write!(text, "\n[[vantage]]\nid = \"tunnel\"\nrole = \"control\"\nsource = \"{}\"\n", places::TUNNEL)?;
+        writeln!(text, "resolvers = [\"udp://{address}:53\"]")?;
+    }
     let mut resolvers = Vec::new();
     if setup.control_resolvers {
         resolvers = vec![format!("https://{name}/dns-query@{address}:443"), format!("tls://{name}@{address}:853")];

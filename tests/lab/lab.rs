@@ -29,12 +29,18 @@ pub(crate) struct Lab {
 impl Lab {
     /// Builds everything; the scenario's clock starts at the end of it, as nearly as can be.
     pub(crate) fn build(scenario: &Scenario) -> Result<Self> {
+        Self::build_at(scenario, 0.0)
+    }
+
+    /// The same, as it is when this many seconds of the scenario are over.
+    pub(crate) fn build_at(scenario: &Scenario, seconds: f64) -> Result<Self> {
         let hosts = all_hosts(scenario);
         let ours = |(v4, v6): (Ipv4Addr, Ipv6Addr), has_v6: bool| -> Vec<IpAddr> {
             std::iter::once(IpAddr::V4(v4)).chain(has_v6.then_some(IpAddr::V6(v6))).collect()
         };
-        let (vantage, vantage_device) =
-            space(Place::Vantage, ours(places::VANTAGE, scenario.setup.ipv6 != Ipv6::None), &[])?;
+        let mut vantage = ours(places::VANTAGE, scenario.setup.ipv6 != Ipv6::None);
+        vantage.extend(scenario.setup.control_tunnel.then_some(IpAddr::V4(places::TUNNEL)));
+        let (vantage, vantage_device) = space(Place::Vantage, vantage, &[])?;
         let (isp, isp_device) = space(Place::Isp, vec![places::RESOLVER.into()], &hosts)?;
         let mut abroad = ours((*places::WAY_OUT.ip(), places::WAY_OUT_V6), scenario.speaks_ipv6());
         abroad.push(places::TRUE_RESOLVER.1.into());
@@ -42,7 +48,7 @@ impl Lab {
         let (world, world_device) = space(Place::World, Vec::new(), &hosts)?;
 
         let dir = tempfile::Builder::new().prefix("blockspan-lab-").tempdir()?;
-        let (clock, log, stop) = (Clock::start(), Log::default(), CancellationToken::new());
+        let (clock, log, stop) = (Clock::start_at(seconds), Log::default(), CancellationToken::new());
         let mut lab =
             Self { vantage, clock, log: log.clone(), dir: Some(dir), stop: stop.clone(), threads: Vec::new() };
         let path = Path {

@@ -24,11 +24,15 @@ pub(crate) const WAY_OUT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 19
 /// From where the way out reaches sites over IPv6.
 pub(crate) const WAY_OUT_V6: Ipv6Addr = v6(3, 0, 0x10);
 
+/// The vantage's end of another tunnel, which leads out of the country for every protocol. It stands in the vantage's
+/// namespace, and what comes from it passes no censor.
+pub(crate) const TUNNEL: Ipv4Addr = Ipv4Addr::new(198, 18, 3, 2);
+
 const fn v6(place: u16, subnet: u16, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, place, subnet, 0, 0, 0, host)
 }
 
-/// A place: one network namespace.
+/// A place: one network namespace, or a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     /// 198.18.1.0/24, 2001:db8:1::/48: where the instrument runs.
@@ -38,6 +42,8 @@ pub(crate) enum Place {
     /// 198.19.0.0/24, 2001:db8:3::/64: the way out and the encrypted resolver. Its traffic to the world passes no
     /// censor.
     Abroad,
+    /// 198.18.3.0/24: the vantage's end of a tunnel, in the same namespace.
+    Tunnel,
     /// The rest of 198.19.0.0/16 and 2001:db8:3::/48: the sites.
     World,
 }
@@ -49,6 +55,7 @@ impl Place {
             IpAddr::V4(address) => match address.octets() {
                 [198, 18, 1, _] => Some(Self::Vantage),
                 [198, 18, 2, _] => Some(Self::Isp),
+                [198, 18, 3, _] => Some(Self::Tunnel),
                 [198, 19, 0, _] => Some(Self::Abroad),
                 [198, 19, ..] => Some(Self::World),
                 _ => None,
@@ -63,12 +70,18 @@ impl Place {
         }
     }
 
+    /// The place in whose namespace it is.
+    pub(crate) fn house(self) -> Self {
+        if self == Self::Tunnel { Self::Vantage } else { self }
+    }
+
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Vantage => "vantage",
             Self::Isp => "isp",
             Self::Abroad => "abroad",
+            Self::Tunnel => "tunnel",
             Self::World => "world",
         }
     }

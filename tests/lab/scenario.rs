@@ -389,6 +389,8 @@ pub(crate) struct Setup {
     pub(crate) resolvers: Vec<String>,
     /// With a control vantage behind the way out.
     pub(crate) control_vantage: bool,
+    /// With a control vantage behind a tunnel that carries every protocol, QUIC too.
+    pub(crate) control_tunnel: bool,
     /// With encrypted control resolvers.
     pub(crate) control_resolvers: bool,
     pub(crate) canaries: bool,
@@ -450,6 +452,7 @@ impl Default for Setup {
             through_way_out: false,
             resolvers: Vec::new(),
             control_vantage: true,
+            control_tunnel: false,
             control_resolvers: true,
             canaries: true,
             scale: 10.0,

@@ -71,7 +71,7 @@ const ISP_RESOLVER: Resolver = Resolver { address: places::RESOLVER, tcp: false 
 /// Looks at a scenario from the vantage and through the way out.
 pub(crate) fn run(scenario: &Scenario) -> Result<()> {
     let expected = scenario.witness.clone().context("no witness")?;
-    let lab = Lab::build(scenario)?;
+    let lab = Lab::build_at(scenario, expected.after)?;
     let asking = Way::Asking(Resolver::of(scenario)?);
     let patience = expected.takes_at_least.map_or(WAIT, |least| Duration::from_secs_f64(least * 10.0));
     let faults = in_vantage(&lab, PATIENCE.scope(patience, async move { faults(&expected, asking).await }))??;

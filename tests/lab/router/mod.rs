@@ -173,7 +173,7 @@ impl Router {
     }
 
     fn send(&self, packet: &Packet) {
-        let device = Place::of(packet.destination()).and_then(|place| self.devices.get(&place));
+        let device = Place::of(packet.destination()).and_then(|place| self.devices.get(&place.house()));
         if let (Some(device), Some(bytes)) = (device, packet.to_bytes()) {
             // A full device drops, as a path does.
             let _ = nix::unistd::write(device, &bytes);

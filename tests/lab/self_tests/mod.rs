@@ -11,7 +11,7 @@ use anyhow::Result;
 pub(crate) type Test = fn() -> Result<()>;
 
 /// Self-tests that need a lab, by name; they run as `self::NAME`.
-pub(crate) const IN_LAB: [(&str, Test); 22] = [
+pub(crate) const IN_LAB: [(&str, Test); 23] = [
     ("acts::a_name_is_banned_and_its_neighbour_on_the_same_address_is_not", acts::neighbour),
     ("acts::a_client_hello_in_many_segments_is_recognised", acts::many_segments),
     ("acts::a_rule_starts_and_stops_in_time", acts::window),
@@ -30,6 +30,7 @@ pub(crate) const IN_LAB: [(&str, Test); 22] = [
     ("path::quic_is_dropped_by_address_by_name_or_altogether", path::quic),
     ("path::a_server_stays_dead_for_a_while", path::residual),
     ("path::a_control_can_be_down", path::control_down),
+    ("path::a_tunnel_passes_no_censor", path::tunnel),
     ("path::careless_patterns_catch_neighbours", path::careless),
     ("parts::encrypted_resolvers_tell_the_truth_where_the_isp_lies", parts::encrypted_resolvers),
     ("parts::nothing_leaves_the_lab", parts::nothing_leaves),

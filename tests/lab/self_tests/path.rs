@@ -280,6 +280,18 @@ pub(super) fn control_down() -> Result<()> {
     Ok(())
 }
 
+pub(super) fn tunnel() -> Result<()> {
+    let lab = lab("[setup]\ncontrol_tunnel = true\n[[censor]]\nwhen = \"foreign\"\nact = \"drop\"\n")?;
+    let (here, through_tunnel) = in_vantage(&lab, async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(places::TUNNEL.into(), 0))?;
+        let stream = socket.connect(NEWS.into()).await?;
+        Ok::<_, std::io::Error>((tls("news.lab").await, handshake(stream, "news.lab").await.map(|(_, said)| said)))
+    })??;
+    ensure!(here == "tcp timeout" && through_tunnel == Ok("trusted".into()), "{here}, {through_tunnel:?}");
+    Ok(())
+}
+
 pub(super) fn careless() -> Result<()> {
     let host =
         "about = \"A self-test.\"\n[[host]]\naddress = \"198.19.1.1\"\nnames = [\"news.lab\", \"notnews.lab\"]\n";

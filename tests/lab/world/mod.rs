@@ -59,7 +59,7 @@ pub(crate) fn start(
 async fn serve(place: Place, world: &World) -> Result<()> {
     let name_server = |lies| Arc::new(NameServer { zone: world.zone.clone(), lies, clock: world.clock });
     match place {
-        Place::Vantage | Place::World => {}
+        Place::Vantage | Place::Tunnel | Place::World => {}
         Place::Isp => dns::serve_plain(places::RESOLVER, name_server(world.lies.clone())).await?,
         Place::Abroad => {
             let (name, address) = places::TRUE_RESOLVER;
