@@ -28,8 +28,8 @@ pub(crate) struct Witness {
     pub(crate) answers: Option<Vec<Vec<Ipv4Addr>>>,
     /// What a QUIC handshake with the host's first address is: `quic trusted`, `quic timeout`.
     pub(crate) quic: Option<String>,
-    /// Least seconds that it takes from the vantage, which is that of a connection slowed down. Through the way out the
-    /// page comes within a tenth of that.
+    /// Least seconds that it takes from the vantage, as a connection that is slowed down must. Through the way out it takes
+    /// less.
     pub(crate) takes_at_least: Option<f64>,
 }
 

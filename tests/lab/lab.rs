@@ -130,9 +130,11 @@ fn faults(hosts: &[Host]) -> BTreeMap<IpAddr, Fault> {
     at_fault.flat_map(|(host, fault)| addresses(host).map(move |address| (address, fault))).collect()
 }
 
-/// The scenario's hosts and the canaries, which speak whatever any host of the scenario speaks.
+/// The scenario's hosts and the canaries, which speak whatever any host of the scenario speaks, and have as
+/// much to say.
 fn all_hosts(scenario: &Scenario) -> Vec<Host> {
     let quic = scenario.hosts.iter().any(|host| host.quic);
+    let fill = scenario.hosts.iter().map(|host| host.page.fill).max().unwrap_or(0);
     let canary = |(name, address, address6): (&str, _, _)| Host {
         address,
         address6: scenario.speaks_ipv6().then_some(address6),
@@ -142,7 +144,7 @@ fn all_hosts(scenario: &Scenario) -> Vec<Host> {
         https: true,
         authority: Authority::Lab,
         http: PlainHttp::Redirect,
-        page: Page::default(),
+        page: Page { fill, ..Page::default() },
         fault: None,
     };
     let canaries = [places::DOMESTIC_CANARY, places::FOREIGN_CANARY].map(canary);
