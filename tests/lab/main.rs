@@ -9,6 +9,7 @@ mod places;
 mod privilege;
 mod quic_client;
 mod router;
+mod rule;
 mod scenario;
 mod self_tests;
 mod space;
