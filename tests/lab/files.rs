@@ -73,6 +73,7 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
             write!(text, "\n[[canary]]\nurl = {url:?}\nscope = {scope:?}\n")?;
         }
     }
+    write!(text, "\n{}", setup.more)?;
     Ok(text)
 }
 

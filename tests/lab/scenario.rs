@@ -206,6 +206,8 @@ pub(crate) struct Setup {
     pub(crate) timeout: f64,
     /// What the vantage has of IPv6: `false`, `true` or `"broken"`.
     pub(crate) ipv6: Ipv6,
+    /// More of the configuration, as it stands in the file.
+    pub(crate) more: String,
     /// `"up"`, or `"down"`: the way out and the encrypted resolver answer nobody.
     pub(crate) control: Control,
 }
@@ -264,6 +266,7 @@ impl Default for Setup {
             scale: 10.0,
             timeout: 2.0,
             ipv6: Ipv6::None,
+            more: String::new(),
             control: Control::Up,
         }
     }

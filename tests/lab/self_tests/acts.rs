@@ -87,13 +87,13 @@ pub(super) fn window() -> Result<()> {
         id = "window"
         when = { address = "198.19.1.1" }
         act = "refuse"
-        from = 2.0
-        until = 3.0
+        from = 4.0
+        until = 5.0
     "#)?;
     let clock = lab.clock;
     let seen = in_vantage(&lab, async move {
         let mut seen = Vec::new();
-        while clock.now() < 4.0 {
+        while clock.now() < 6.0 {
             let before = clock.now();
             let outcome = connect(NEWS).await.map_or_else(|failure| failure, |_| "open".into());
             seen.push((before, outcome, clock.now()));
@@ -103,9 +103,9 @@ pub(super) fn window() -> Result<()> {
     })?;
     for (before, outcome, after) in &seen {
         let expected = match (*before, *after) {
-            (_, after) if after < 2.0 => "open",
-            (before, after) if before >= 2.0 && after < 3.0 => "refused",
-            (before, _) if before >= 3.0 => "open",
+            (_, after) if after < 4.0 => "open",
+            (before, after) if before >= 4.0 && after < 5.0 => "refused",
+            (before, _) if before >= 5.0 => "open",
             _ => continue,
         };
         ensure!(outcome == expected, "{outcome} between {before} and {after} s");
