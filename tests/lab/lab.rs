@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -12,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::places::{self, Place};
 use crate::router::{self, Clock, Log, Path};
-use crate::scenario::{Authority, Control, Fault, Host, Ipv6, Page, PlainHttp, Scenario};
+use crate::scenario::{Authority, Certificate, Control, Fault, Host, Ipv6, Page, PlainHttp, Scenario, Speaks};
 use crate::space::Space;
-use crate::world::{self, World, answer::Zone};
+use crate::world::{self, World, answer::Zone, authority::shifted};
 
 /// A running lab.
 pub(crate) struct Lab {
@@ -66,8 +67,14 @@ impl Lab {
             (Place::World, world_device),
         ];
         lab.threads.push(router::start(path, devices, stop.clone())?);
-        let zone = Arc::new(zone(&hosts));
-        let all = World { hosts: Arc::new(hosts), zone, lies: scenario.lies.clone(), clock };
+        let all = World {
+            isp_zone: Arc::new(zone(&hosts, Place::Isp)),
+            zone: Arc::new(zone(&hosts, Place::Abroad)),
+            hosts: Arc::new(hosts),
+            lies: scenario.lies.clone(),
+            clock,
+            today: shifted(SystemTime::now(), -scenario.setup.clock_off_days),
+        };
         for (place, space) in [(Place::Isp, &isp), (Place::Abroad, &abroad), (Place::World, &world)] {
             lab.threads.push(world::start(place, space, all.clone(), stop.clone())?);
         }
@@ -141,10 +148,14 @@ fn all_hosts(scenario: &Scenario) -> Vec<Host> {
         quic,
         names: vec![name.to_owned()],
         published: true,
+        resolves_for: None,
         https: true,
+        speaks: Speaks::Modern,
         authority: Authority::Lab,
+        certificate: Certificate::Good,
         http: PlainHttp::Redirect,
         page: Page { fill, ..Page::default() },
+        page_for: Vec::new(),
         fault: None,
     };
     let canaries = [places::DOMESTIC_CANARY, places::FOREIGN_CANARY].map(canary);
@@ -155,11 +166,12 @@ fn all_hosts(scenario: &Scenario) -> Vec<Host> {
     hosts
 }
 
-fn zone(hosts: &[Host]) -> Zone {
+/// What the resolver of a place learns.
+fn zone(hosts: &[Host], of: Place) -> Zone {
     let mut zone = Zone::new();
     let (name, address) = places::TRUE_RESOLVER;
     zone.insert(name.to_owned(), vec![address.into()]);
-    for host in hosts.iter().filter(|host| host.published) {
+    for host in hosts.iter().filter(|host| host.published && host.resolves_for.is_none_or(|place| place == of)) {
         for name in &host.names {
             zone.entry(name.clone()).or_default().extend(addresses(host));
         }

@@ -62,11 +62,7 @@ fn trials(skip: &Option<Arc<str>>, awaited_too: bool) -> Result<Vec<Trial>> {
     for (name, test) in self_tests::IN_LAB {
         trials.push(trial(format!("self::{name}"), skip.clone(), test));
     }
-    let mut scenarios = Vec::new();
-    for path in scenario_files()? {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
-        scenarios.push((name, Arc::new(Scenario::read(&path)?)));
-    }
+    let mut scenarios = scenarios()?;
     // Stories last longest, so they start first.
     scenarios.sort_by_key(|(_, scenario)| scenario.story.is_none());
     for (name, scenario) in scenarios {
@@ -95,6 +91,16 @@ fn trial(name: String, skip: Option<Arc<str>>, test: impl FnOnce() -> Result<()>
         Some(reason) => Ok(Completion::ignored_with(format!("the lab cannot be built here: {reason}"))),
         None => test().map(|()| Completion::Completed).map_err(|error| Failed::from(format!("{error:#}"))),
     })
+}
+
+/// Every scenario with its name.
+fn scenarios() -> Result<Vec<(String, Arc<Scenario>)>> {
+    let mut scenarios = Vec::new();
+    for path in scenario_files()? {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).context("name of a scenario")?.to_owned();
+        scenarios.push((name, Arc::new(Scenario::read(&path)?)));
+    }
+    Ok(scenarios)
 }
 
 fn scenario_files() -> Result<Vec<PathBuf>> {

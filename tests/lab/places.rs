@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
+use serde::Deserialize;
+
 /// The ranges of all addresses of the lab.
 pub(crate) const RANGES: [&str; 2] = ["198.18.0.0/15", "2001:db8::/32"];
 /// The vantage.
@@ -33,7 +35,8 @@ const fn v6(place: u16, subnet: u16, host: u16) -> Ipv6Addr {
 }
 
 /// A place: one network namespace, or a part of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Place {
     /// 198.18.1.0/24, 2001:db8:1::/48: where the instrument runs.
     Vantage,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::expect::{Check, Story, Witness};
+use crate::places::Place;
 pub(crate) use crate::rule::{Act, Answer, Ends, Lead, NamePattern, Rule, Throttle, Trigger};
 
 /// One scenario file.
@@ -87,17 +88,30 @@ pub(crate) struct Host {
     /// Whether the names are in the DNS at all (default yes).
     #[serde(default = "yes")]
     pub(crate) published: bool,
+    /// Only the resolver of this place (`isp`, `abroad`) is given this address: the site has many edges, or one resolver
+    /// still holds what was true before. Default: all are.
+    #[serde(default)]
+    pub(crate) resolves_for: Option<Place>,
     /// Whether it speaks TLS on port 443 (default yes).
     #[serde(default = "yes")]
     pub(crate) https: bool,
+    /// How it speaks TLS.
+    #[serde(default)]
+    pub(crate) speaks: Speaks,
     /// Who signs its certificates.
     #[serde(default)]
     pub(crate) authority: Authority,
+    /// What is wrong with its certificates.
+    #[serde(default)]
+    pub(crate) certificate: Certificate,
     /// What port 80 does.
     #[serde(default)]
     pub(crate) http: PlainHttp,
     #[serde(default)]
     pub(crate) page: Page,
+    /// Other pages, for clients that come from there.
+    #[serde(default)]
+    pub(crate) page_for: Vec<PageFor>,
     /// What is wrong with it.
     pub(crate) fault: Option<Fault>,
 }
@@ -117,6 +131,44 @@ pub(crate) enum Authority {
     KazakhName,
     /// One that nobody knows.
     Stranger,
+}
+
+/// What is wrong with a host's certificates. All but `Good` are the host's own fault and show from everywhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Certificate {
+    /// Nothing.
+    #[default]
+    Good,
+    /// Its time ended ten days ago.
+    Expired,
+    /// Its time begins in ten days.
+    NotYetValid,
+    /// It is for `another.lab`.
+    WrongName,
+    /// It is signed by its own key.
+    SelfSigned,
+    /// It is signed by an intermediate authority that the host sends along, as most are.
+    Intermediate,
+    /// The host forgets to send the intermediate authority's certificate.
+    NoIntermediate,
+    /// The time of the intermediate authority's certificate ended ten days ago.
+    ExpiredIntermediate,
+}
+
+/// How a host speaks TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Speaks {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Modern,
+    /// TLS 1.0 and nothing newer, and knows no extensions: it answers with a ServerHello of TLS 1.0.
+    Tls10,
+    /// Nothing newer than TLS 1.1, and reads which versions the client has: alert `protocol_version`.
+    Tls11,
+    /// TLS 1.2 with RSA key exchange only: alert `handshake_failure` for a client that does without.
+    RsaKeyExchange,
 }
 
 /// What a host does on port 80.
@@ -141,6 +193,29 @@ pub(crate) struct Page {
     pub(crate) body: String,
     /// Bytes that follow the body (a host's page only).
     pub(crate) fill: usize,
+    /// Bytes of what was announced that never come, from the end (a host's page only).
+    pub(crate) missing: usize,
+    /// Redirects from path to path before the page comes (a host's page only).
+    pub(crate) redirects: u32,
+    /// How the body is coded for clients that accept it (a host's page only).
+    pub(crate) coding: Option<Coding>,
+}
+
+/// A Content-Encoding (RFC 9110 8.4.1, RFC 7932).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Coding {
+    Gzip,
+    Br,
+}
+
+/// A page for clients that come from one place.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageFor {
+    /// `vantage`, `isp` or `abroad` (where the way out is).
+    pub(crate) from: Place,
+    pub(crate) page: Page,
 }
 
 impl Default for Page {
@@ -150,6 +225,9 @@ impl Default for Page {
             headers: BTreeMap::from([("content-type".into(), "text/html; charset=utf-8".into())]),
             body: "<!doctype html><title>Evening news of the lab</title><h1>News</h1><p>All is well.</p>".into(),
             fill: 0,
+            missing: 0,
+            redirects: 0,
+            coding: None,
         }
     }
 }
@@ -173,6 +251,10 @@ pub(crate) enum FaultKind {
     Closed,
     /// Connections are accepted and nothing is ever said.
     Silent,
+    /// Connections are accepted and reset as soon as something is said.
+    Resets,
+    /// The same, for half of all connections, without a pattern.
+    Overloaded,
 }
 
 /// What the ISP's resolver says of a name instead of the truth.
@@ -210,6 +292,9 @@ pub(crate) struct Setup {
     pub(crate) more: String,
     /// `"up"`, or `"down"`: the way out and the encrypted resolver answer nobody.
     pub(crate) control: Control,
+    /// Days by which the vantage's clock is ahead of the world's (negative: behind). A process cannot have a clock of its
+    /// own, so it is the world's certificates that are issued around another day.
+    pub(crate) clock_off_days: i64,
 }
 
 /// What the vantage has of IPv6.
@@ -268,6 +353,7 @@ impl Default for Setup {
             ipv6: Ipv6::None,
             more: String::new(),
             control: Control::Up,
+            clock_off_days: 0,
         }
     }
 }

@@ -14,7 +14,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -29,6 +29,9 @@ use crate::places;
 use crate::quic_client;
 use crate::scenario::{Authority, Scenario};
 use crate::world::authority::root_der;
+
+/// Most bytes of an answer that it reads.
+const MOST: u64 = 1 << 20;
 
 /// Wait at each layer.
 pub(crate) const WAIT: Duration = Duration::from_millis(1500);
@@ -271,6 +274,7 @@ pub(crate) async fn handshake(stream: TcpStream, name: &str) -> Result<(TlsStrea
     Ok((stream, said))
 }
 
+/// The status and the title of the page, and whether it ends before it should.
 async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> Result<String, String> {
     let host = url.host_str().unwrap_or_default();
     let mut request = format!("GET {} HTTP/1.1\r\n", url.path());
@@ -278,13 +282,29 @@ async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url) -> Resu
     let mut answer = Vec::new();
     within(async {
         stream.write_all(request.as_bytes()).await?;
-        stream.read_to_end(&mut answer).await
+        stream.take(MOST).read_to_end(&mut answer).await
     })
     .await?;
+    let long = answer.len() as u64 == MOST;
     let answer = String::from_utf8_lossy(&answer);
     let Some(status) = answer.split(' ').nth(1) else { return Err("eof".into()) };
     let rest = answer.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    Ok(rest.map_or(status.to_owned(), |(title, _)| format!("{status} {title}")))
+    let page = rest.map_or(status.to_owned(), |(title, _)| format!("{status} {title}"));
+    Ok(if long {
+        page + ", long"
+    } else if is_short(&answer) {
+        page + ", cut short"
+    } else {
+        page
+    })
+}
+
+/// Whether fewer bytes came than Content-Length announces.
+fn is_short(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return true };
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let mut announced = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    announced.find_map(|(_, value)| value.trim().parse::<usize>().ok()).is_some_and(|length| length > body.len())
 }
 
 async fn within<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
@@ -349,9 +369,17 @@ impl ServerCertVerifier for Judge {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError as Fault;
+        let by = format!("signed by {}", signer(leaf).unwrap_or_default());
         let said = match self.honest.verify_server_cert(leaf, intermediates, name, ocsp, now) {
             Ok(_) => "trusted".to_owned(),
-            Err(_) => format!("signed by {}", signer(leaf).unwrap_or_default()),
+            Err(rustls::Error::InvalidCertificate(fault)) => match fault {
+                Fault::Expired | Fault::ExpiredContext { .. } => format!("expired, {by}"),
+                Fault::NotValidYet | Fault::NotValidYetContext { .. } => format!("not yet valid, {by}"),
+                Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "for another name".to_owned(),
+                _ => by,
+            },
+            Err(_) => by,
         };
         *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
         Ok(ServerCertVerified::assertion())

@@ -161,12 +161,15 @@ impl Router {
         if fault_of(packet.source()).is_some_and(|fault| fault.how == FaultKind::Unreachable) {
             return None;
         }
-        let Some(fault) = fault_of(packet.destination()) else { return Some(packet) };
+        let on_path = |fault: &&Fault| !matches!(fault.how, FaultKind::Resets | FaultKind::Overloaded);
+        // What the server does wrong with connections that it took, it does itself.
+        let Some(fault) = fault_of(packet.destination()).filter(on_path) else { return Some(packet) };
         let says_something = matches!(&packet.body, Body::Tcp(_, data) if !data.is_empty());
         let fate = match fault.how {
             FaultKind::Unreachable => None,
             FaultKind::Closed => Seen::of(&packet).and_then(Seen::reset_to_sender),
             FaultKind::Silent => (!says_something).then_some(packet),
+            FaultKind::Resets | FaultKind::Overloaded => Some(packet),
         };
         self.path.log.act(now, "fault", &format!("{:?}", fault.how));
         fate

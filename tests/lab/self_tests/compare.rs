@@ -40,6 +40,23 @@ fn unix_ms(seconds: f64) -> i64 {
     (seconds * 1000.0) as i64
 }
 
+/// The rule above all others: without a censor no scenario may expect a block.
+pub(super) fn nobody_blocks() -> Result<()> {
+    let mut without = 0;
+    for (name, scenario) in crate::scenarios()? {
+        if !scenario.rules.is_empty() || !scenario.lies.is_empty() {
+            continue;
+        }
+        without += 1;
+        let blocked =
+            scenario.check.as_ref().is_some_and(|check| check.status == "blocked" || check.mechanism.is_some());
+        let spans = scenario.story.as_ref().is_some_and(|story| !story.spans.is_empty());
+        ensure!(!blocked && !spans, "{name} has neither a censor nor a lie and expects a block");
+    }
+    ensure!(without >= 40, "only {without} scenarios without a censor");
+    Ok(())
+}
+
 pub(super) fn wrong_story() -> Result<()> {
     let scenario: Scenario = toml::from_str(
         r#"

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::{A, AAAA, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use crate::router::Clock;
 use crate::scenario::{Answer, Lie, holds};
@@ -39,12 +39,27 @@ impl NameServer {
 fn truth(query: &Message, zone: &Zone) -> Option<Vec<u8>> {
     let name = query.queries.first()?.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
     let answer = zone.get(&name).map_or(Answer::Nxdomain, |addresses| Answer::Addresses(addresses.clone()));
-    lie(query, &answer)
+    let mut message = response(query, &answer)?;
+    if message.answers.is_empty() {
+        message.add_authority(authority().ok()?);
+    }
+    message.to_vec().ok()
+}
+
+/// What true answers without records bear (RFC 2308 2): the zone that knows so, and for how long to believe it.
+fn authority() -> Result<Record, hickory_proto::ProtoError> {
+    let name = |text| Name::from_ascii(text);
+    let soa = SOA::new(name("ns.lab.")?, name("hostmaster.lab.")?, 1, 3600, 600, 86_400, 300);
+    Ok(Record::from_rdata(name("lab.")?, 300, RData::SOA(soa)))
 }
 
 /// The bytes of `answer` to `query`; None for silence. A question for a type of which there is no record gets an empty
 /// answer.
 pub(crate) fn lie(query: &Message, answer: &Answer) -> Option<Vec<u8>> {
+    response(query, answer)?.to_vec().ok()
+}
+
+fn response(query: &Message, answer: &Answer) -> Option<Message> {
     let question = query.queries.first()?;
     let mut message = query.clone();
     message.metadata.message_type = MessageType::Response;
@@ -67,5 +82,5 @@ pub(crate) fn lie(query: &Message, answer: &Answer) -> Option<Vec<u8>> {
             message.add_answer(Record::from_rdata(question.name().clone(), TTL, data));
         }
     }
-    message.to_vec().ok()
+    Some(message)
 }

@@ -14,7 +14,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::scenario::Authority;
+use crate::scenario::{Authority, Certificate};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -29,15 +29,21 @@ static AUTHORITIES: LazyLock<HashMap<Authority, Result<CertifiedIssuer<'static, 
         .into()
     });
 
-fn make([country, organisation, name]: [&str; 3]) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+fn make(subject: [&str; 3]) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    CertifiedIssuer::self_signed(ca(subject), KeyPair::generate()?)
+}
+
+fn ca([country, organisation, name]: [&str; 3]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CountryName, country);
-    params.distinguished_name.push(DnType::OrganizationName, organisation);
-    params.distinguished_name.push(DnType::CommonName, name);
+    for (kind, value) in
+        [(DnType::CountryName, country), (DnType::OrganizationName, organisation), (DnType::CommonName, name)]
+    {
+        params.distinguished_name.push(kind, value);
+    }
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+    params
 }
 
 fn issuer(authority: Authority) -> Result<&'static CertifiedIssuer<'static, KeyPair>> {
@@ -55,32 +61,78 @@ pub(crate) fn root_der(authority: Authority) -> Result<rustls::pki_types::Certif
     Ok(issuer(authority)?.der().clone())
 }
 
-/// A certificate for `names` with its key and the authority's certificate behind it.
-pub(crate) fn issue(authority: Authority, names: &[String]) -> Result<Arc<CertifiedKey>> {
-    let issuer = issuer(authority)?;
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, names.first().map_or("nameless", String::as_str));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.not_before = (SystemTime::now() - DAY).into();
-    params.not_after = (SystemTime::now() + 75 * DAY).into();
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, issuer)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let key = aws_lc_rs::sign::any_supported_type(&key)?;
-    Ok(Arc::new(CertifiedKey::new(vec![certificate.der().clone(), issuer.der().clone()], key)))
+/// What certificates are like: who signs them, what is wrong with them, and which day it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issuing {
+    pub(crate) authority: Authority,
+    pub(crate) certificate: Certificate,
+    /// The world's today.
+    pub(crate) today: SystemTime,
+}
+
+impl Issuing {
+    /// A certificate for `names` with its key, and the chain behind it as a server sends it.
+    pub(crate) fn issue(self, names: &[String]) -> Result<Arc<CertifiedKey>> {
+        let root = issuer(self.authority)?;
+        let other = ["another.lab".to_owned()];
+        let names = if self.certificate == Certificate::WrongName { &other[..] } else { names };
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let name = names.first().map_or("nameless", String::as_str);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        (params.not_before, params.not_after) = match self.certificate {
+            Certificate::Expired => self.between(-85, -10),
+            Certificate::NotYetValid => self.between(10, 85),
+            _ => self.between(-1, 75),
+        };
+        let key = KeyPair::generate()?;
+        let (certificate, behind) = match self.certificate {
+            Certificate::SelfSigned => (params.self_signed(&key)?, None),
+            Certificate::Intermediate | Certificate::NoIntermediate | Certificate::ExpiredIntermediate => {
+                let middle = self.intermediate(root)?;
+                let sent = self.certificate != Certificate::NoIntermediate;
+                (params.signed_by(&key, &middle)?, sent.then(|| middle.der().clone()))
+            }
+            _ => (params.signed_by(&key, root)?, Some(root.der().clone())),
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = aws_lc_rs::sign::any_supported_type(&key)?;
+        let chain = std::iter::once(certificate.der().clone()).chain(behind).collect();
+        Ok(Arc::new(CertifiedKey::new(chain, key)))
+    }
+
+    fn intermediate(self, root: &CertifiedIssuer<'static, KeyPair>) -> Result<CertifiedIssuer<'static, KeyPair>> {
+        let mut params = ca(["NL", "Lab", "Lab Intermediate"]);
+        (params.not_before, params.not_after) = match self.certificate {
+            Certificate::ExpiredIntermediate => self.between(-85, -10),
+            _ => self.between(-1, 75),
+        };
+        Ok(CertifiedIssuer::signed_by(params, KeyPair::generate()?, root)?)
+    }
+
+    /// From and until, in days from today.
+    fn between<T: From<SystemTime>>(self, from: i64, until: i64) -> (T, T) {
+        (shifted(self.today, from).into(), shifted(self.today, until).into())
+    }
+}
+
+/// The instant some days after another.
+pub(crate) fn shifted(instant: SystemTime, days: i64) -> SystemTime {
+    let by = DAY * u32::try_from(days.unsigned_abs()).unwrap_or(u32::MAX);
+    if days < 0 { instant - by } else { instant + by }
 }
 
 /// Makes a certificate for whatever name the client asks for, as an intercepting box does.
 #[derive(Debug)]
 pub(crate) struct ByName {
-    authority: Authority,
+    issuing: Issuing,
     made: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
 
 impl ByName {
-    pub(crate) fn new(authority: Authority) -> Self {
-        Self { authority, made: Mutex::default() }
+    pub(crate) fn new(issuing: Issuing) -> Self {
+        Self { issuing, made: Mutex::default() }
     }
 }
 
@@ -91,7 +143,7 @@ impl ResolvesServerCert for ByName {
         if let Some(key) = made.get(&name) {
             return Some(key.clone());
         }
-        let key = issue(self.authority, std::slice::from_ref(&name)).ok()?;
+        let key = self.issuing.issue(std::slice::from_ref(&name)).ok()?;
         made.insert(name, key.clone());
         Some(key)
     }

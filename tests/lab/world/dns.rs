@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::NameServer;
-use super::web;
+use super::page::PageBody;
+use super::web::{self, Door};
 
 /// Answers datagrams and TCP on port 53.
 pub(crate) async fn serve_plain(address: Ipv4Addr, server: Arc<NameServer>) -> io::Result<()> {
@@ -65,14 +65,14 @@ async fn serve_stream(mut stream: impl AsyncRead + AsyncWrite + Unpin, server: A
 
 /// Answers DNS over HTTPS on port 443.
 pub(crate) async fn serve_https(address: Ipv4Addr, tls: TlsAcceptor, server: Arc<NameServer>) -> io::Result<()> {
-    let service = move |request: Request<Incoming>| {
+    let service = move |_, request: Request<Incoming>| {
         let server = server.clone();
         async move { answer_https(request, &server).await }
     };
-    web::serve(SocketAddrV4::new(address, 443), Some(tls), service).await
+    web::serve(SocketAddrV4::new(address, 443), Some(tls), Arc::new(Door::default()), service).await
 }
 
-async fn answer_https(request: Request<Incoming>, server: &NameServer) -> Response<Full<Bytes>> {
+async fn answer_https(request: Request<Incoming>, server: &NameServer) -> Response<PageBody> {
     let question = match *request.method() {
         Method::POST => {
             Limited::new(request.into_body(), 4096).collect().await.ok().map(|body| body.to_bytes().to_vec())
@@ -83,12 +83,12 @@ async fn answer_https(request: Request<Incoming>, server: &NameServer) -> Respon
             .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("dns=")))
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()),
     };
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(PageBody::whole(Vec::new().into()));
     match question.and_then(|question| server.answer(&question)) {
         Some(answer) => {
             let kind = http::HeaderValue::from_static("application/dns-message");
             response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
-            *response.body_mut() = Full::from(answer);
+            *response.body_mut() = PageBody::whole(answer.into());
         }
         None => *response.status_mut() = StatusCode::BAD_REQUEST,
     }

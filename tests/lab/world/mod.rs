@@ -3,6 +3,8 @@
 pub(crate) mod answer;
 pub(crate) mod authority;
 mod dns;
+mod old_tls;
+mod page;
 mod quic;
 mod twin;
 mod way_out;
@@ -11,25 +13,32 @@ mod web;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
 use answer::{NameServer, Zone};
+use authority::Issuing;
 pub(crate) use web::http_text;
 
 use crate::places::{self, Place};
 use crate::router::Clock;
-use crate::scenario::{Authority, Host, Lie};
+use crate::scenario::{Authority, Certificate, Host, Lie};
 use crate::space::Space;
 
 /// What the world knows of the scenario.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) hosts: Arc<Vec<Host>>,
+    /// What the ISP's resolver learns when it asks the sites' own name servers.
+    pub(crate) isp_zone: Arc<Zone>,
+    /// What resolvers abroad learn.
     pub(crate) zone: Arc<Zone>,
     pub(crate) lies: Vec<Lie>,
     pub(crate) clock: Clock,
+    /// The date, as the world has it.
+    pub(crate) today: SystemTime,
 }
 
 /// Starts all servers of `place` in its namespace, and returns when every port is bound. They end when `stop` is
@@ -57,14 +66,15 @@ pub(crate) fn start(
 }
 
 async fn serve(place: Place, world: &World) -> Result<()> {
-    let name_server = |lies| Arc::new(NameServer { zone: world.zone.clone(), lies, clock: world.clock });
+    let name_server = |zone: &Arc<Zone>, lies| Arc::new(NameServer { zone: zone.clone(), lies, clock: world.clock });
     match place {
         Place::Vantage | Place::Tunnel | Place::World => {}
-        Place::Isp => dns::serve_plain(places::RESOLVER, name_server(world.lies.clone())).await?,
+        Place::Isp => dns::serve_plain(places::RESOLVER, name_server(&world.isp_zone, world.lies.clone())).await?,
         Place::Abroad => {
             let (name, address) = places::TRUE_RESOLVER;
-            let truth = name_server(Vec::new());
-            let acceptor = |alpn: &[&[u8]]| web::acceptor(Authority::Lab, &[name.to_owned()], alpn);
+            let truth = name_server(&world.zone, Vec::new());
+            let issuing = Issuing { authority: Authority::Lab, certificate: Certificate::Good, today: world.today };
+            let acceptor = |alpn: &[&[u8]]| web::acceptor(issuing, &[name.to_owned()], alpn);
             dns::serve_plain(address, truth.clone()).await?;
             dns::serve_tls(address, acceptor(&[b"dot"])?, truth.clone()).await?;
             dns::serve_https(address, acceptor(&[b"h2", b"http/1.1"])?, truth).await?;
@@ -72,9 +82,9 @@ async fn serve(place: Place, world: &World) -> Result<()> {
         }
     }
     for host in world.hosts.iter().filter(|host| Place::of(host.address) == Some(place)) {
-        web::serve_host(host).await.with_context(|| format!("host {}", host.address))?;
+        web::serve_host(host, world.clock, world.today).await.with_context(|| format!("host {}", host.address))?;
         twin::serve(host).await.with_context(|| format!("second address of host {}", host.address))?;
-        quic::serve(host).with_context(|| format!("QUIC of host {}", host.address))?;
+        quic::serve(host, world.today).with_context(|| format!("QUIC of host {}", host.address))?;
     }
     Ok(())
 }
