@@ -16,7 +16,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Measures once and compares.
 pub(crate) fn run(lab: &Lab, scenario: &Scenario, expected: &Check) -> Result<()> {
-    files::write(lab.dir()?, &scenario.setup, &expected.url)?;
+    let urls: Vec<_> = scenario.check.iter().chain(&scenario.check_also).map(|check| check.url.as_str()).collect();
+    files::write(lab.dir()?, &scenario.setup, &urls)?;
     let args = ["check", &expected.url, "--vantage", files::VANTAGE, "--format", "json"];
     let finished = binary::run(lab, "check", &args, LIMIT)?;
     let lines: Vec<&str> = finished.stdout.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -46,6 +47,14 @@ pub(crate) fn compare(expected: &Check, seen: &Value, exit: Option<i32>) -> Vec<
     }
     if exit != Some(expected.exit) {
         faults.push(format!("exit: expected {}, saw {exit:?}", expected.exit));
+    }
+    let mut partial: Vec<&str> =
+        seen["partial"].as_array().into_iter().flatten().filter_map(|part| part["scope"].as_str()).collect();
+    partial.sort_unstable();
+    let mut expected_partial: Vec<&str> = expected.partial.iter().map(String::as_str).collect();
+    expected_partial.sort_unstable();
+    if partial != expected_partial {
+        faults.push(format!("partial: expected {expected_partial:?}, saw {partial:?}"));
     }
     let rules: Vec<&str> = seen["rules"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if let Some(rule) = &expected.rule

@@ -1,5 +1,8 @@
 //! What a scenario says must be seen.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde::Deserialize;
 
 /// What an ordinary client sees: `dns …`, `tcp …`, `tls …`, `http …`, joined by ` > ` down to the first failure.
@@ -8,10 +11,26 @@ use serde::Deserialize;
 pub(crate) struct Witness {
     /// What it asks for.
     pub(crate) url: String,
+    /// Seconds of the scenario that are over when it looks.
+    #[serde(default)]
+    pub(crate) after: f64,
     /// What it sees from the vantage.
     pub(crate) vantage: String,
     /// What it sees through the way out.
     pub(crate) control: String,
+    /// What it sees from the vantage at addresses of the host that it dials without asking a resolver.
+    #[serde(default)]
+    pub(crate) at: BTreeMap<IpAddr, String>,
+    /// What it sees of other URLs from the vantage, afterwards.
+    #[serde(default)]
+    pub(crate) also: BTreeMap<String, String>,
+    /// All answers to one question over UDP, in the order in which they come.
+    pub(crate) answers: Option<Vec<Vec<Ipv4Addr>>>,
+    /// What a QUIC handshake with the host's first address is: `quic trusted`, `quic timeout`.
+    pub(crate) quic: Option<String>,
+    /// Least seconds that it takes from the vantage, as a connection that is slowed down must. Through the way out it takes
+    /// less.
+    pub(crate) takes_at_least: Option<f64>,
 }
 
 /// One measurement by `blockspan check`.
@@ -27,6 +46,9 @@ pub(crate) struct Check {
     pub(crate) exit: i32,
     /// Status that the control must be said to have seen.
     pub(crate) control: Option<String>,
+    /// Scopes of partial blocking that must be told, in any order; none but these.
+    #[serde(default)]
+    pub(crate) partial: Vec<String>,
 }
 
 /// A run of the daemon.

@@ -21,11 +21,11 @@ const SPREAD: f64 = 120.0;
 const CONTROL_AGE: f64 = 600.0;
 
 /// Writes `targets.toml`, `blockspan.toml`, `roots.pem` and `resolv.conf`.
-pub(crate) fn write(dir: &Path, setup: &Setup, url: &str) -> Result<()> {
+pub(crate) fn write(dir: &Path, setup: &Setup, urls: &[&str]) -> Result<()> {
     fs::write(dir.join("resolv.conf"), format!("nameserver {}\n", places::RESOLVER))?;
     fs::write(dir.join("roots.pem"), root_pem(Authority::Lab)?)?;
     let targets = format!(
-        "[[site]]\nid = \"lab-news\"\nname = \"News of the lab\"\ncountry = \"KZ\"\ncategory = \"NEWS\"\nurls = [{url:?}]\n"
+        "[[site]]\nid = \"lab-news\"\nname = \"News of the lab\"\ncountry = \"KZ\"\ncategory = \"NEWS\"\nurls = {urls:?}\n"
     );
     fs::write(dir.join("targets.toml"), targets)?;
     fs::write(dir.join("blockspan.toml"), configuration(dir, setup)?)?;
@@ -47,7 +47,7 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
     let database = format!("sqlite://{}", dir.join("blockspan.db").display());
     let roots = dir.join("roots.pem");
     write!(text, "[store]\nurl = {database:?}\n\n[tls]\nextra_roots = [{:?}]\n\n", roots.display().to_string())?;
-    write!(text, "[network]\nallow_private = [{:?}]\n\n", places::RANGE)?;
+    write!(text, "[network]\nallow_private = {:?}\n\n", places::RANGES)?;
     let way_out = format!("socks5://{}", places::WAY_OUT);
     let via = if setup.through_way_out { way_out.as_str() } else { "direct" };
     write!(text, "[[vantage]]\nid = {VANTAGE:?}\ncountry = \"KZ\"\nasn = 9198\nvia = {via:?}\n")?;
@@ -58,6 +58,10 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
         write!(text, "\n[[vantage]]\nid = \"abroad\"\nrole = \"control\"\nvia = {way_out:?}\n")?;
     }
     let (name, address) = places::TRUE_RESOLVER;
+    if setup.control_tunnel {
+        write!(text, "\n[[vantage]]\nid = \"tunnel\"\nrole = \"control\"\nsource = \"{}\"\n", places::TUNNEL)?;
+        writeln!(text, "resolvers = [\"udp://{address}:53\"]")?;
+    }
     let mut resolvers = Vec::new();
     if setup.control_resolvers {
         resolvers = vec![format!("https://{name}/dns-query@{address}:443"), format!("tls://{name}@{address}:853")];
@@ -69,6 +73,7 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
             write!(text, "\n[[canary]]\nurl = {url:?}\nscope = {scope:?}\n")?;
         }
     }
+    write!(text, "\n{}", setup.more)?;
     Ok(text)
 }
 

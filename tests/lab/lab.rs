@@ -1,6 +1,7 @@
 //! A whole small internet, built from a scenario, gone when dropped.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::places::{self, Place};
 use crate::router::{self, Clock, Log, Path};
-use crate::scenario::{Authority, Certificate, Host, Page, PlainHttp, Scenario, Speaks};
+use crate::scenario::{Authority, Certificate, Control, Fault, Host, Ipv6, Page, PlainHttp, Scenario, Speaks};
 use crate::space::Space;
 use crate::world::{self, World, answer::Zone, authority::shifted};
 
@@ -29,22 +30,36 @@ pub(crate) struct Lab {
 impl Lab {
     /// Builds everything; the scenario's clock starts at the end of it, as nearly as can be.
     pub(crate) fn build(scenario: &Scenario) -> Result<Self> {
+        Self::build_at(scenario, 0.0)
+    }
+
+    /// The same, as it is when this many seconds of the scenario are over.
+    pub(crate) fn build_at(scenario: &Scenario, seconds: f64) -> Result<Self> {
         let hosts = all_hosts(scenario);
-        let (vantage, vantage_device) = space(Place::Vantage, &[places::VANTAGE])?;
-        let addresses =
-            |place| hosts.iter().map(|host| host.address).filter(move |address| Place::of(*address) == Some(place));
-        let isp: Vec<_> = addresses(Place::Isp).chain([places::RESOLVER]).collect();
-        let (isp, isp_device) = space(Place::Isp, &isp)?;
-        let abroad: Vec<_> = addresses(Place::Abroad).chain([*places::WAY_OUT.ip(), places::TRUE_RESOLVER.1]).collect();
-        let (abroad, abroad_device) = space(Place::Abroad, &abroad)?;
-        let (world, world_device) = space(Place::World, &addresses(Place::World).collect::<Vec<_>>())?;
+        let ours = |(v4, v6): (Ipv4Addr, Ipv6Addr), has_v6: bool| -> Vec<IpAddr> {
+            std::iter::once(IpAddr::V4(v4)).chain(has_v6.then_some(IpAddr::V6(v6))).collect()
+        };
+        let mut vantage = ours(places::VANTAGE, scenario.setup.ipv6 != Ipv6::None);
+        vantage.extend(scenario.setup.control_tunnel.then_some(IpAddr::V4(places::TUNNEL)));
+        let (vantage, vantage_device) = space(Place::Vantage, vantage, &[])?;
+        let (isp, isp_device) = space(Place::Isp, vec![places::RESOLVER.into()], &hosts)?;
+        let mut abroad = ours((*places::WAY_OUT.ip(), places::WAY_OUT_V6), scenario.speaks_ipv6());
+        abroad.push(places::TRUE_RESOLVER.1.into());
+        let (abroad, abroad_device) = space(Place::Abroad, abroad, &hosts)?;
+        let (world, world_device) = space(Place::World, Vec::new(), &hosts)?;
 
         let dir = tempfile::Builder::new().prefix("blockspan-lab-").tempdir()?;
-        let (clock, log, stop) = (Clock::start(), Log::default(), CancellationToken::new());
+        let (clock, log, stop) = (Clock::start_at(seconds), Log::default(), CancellationToken::new());
         let mut lab =
             Self { vantage, clock, log: log.clone(), dir: Some(dir), stop: stop.clone(), threads: Vec::new() };
-        let faults: BTreeMap<_, _> = hosts.iter().filter_map(|host| Some((host.address, host.fault?))).collect();
-        let path = Path { rules: named(scenario), faults, clock, log };
+        let path = Path {
+            rules: named(scenario),
+            faults: faults(&hosts),
+            ipv6_broken: scenario.setup.ipv6 == Ipv6::Broken,
+            control_down: scenario.setup.control == Control::Down,
+            clock,
+            log,
+        };
         let devices = vec![
             (Place::Vantage, vantage_device),
             (Place::Isp, isp_device),
@@ -104,17 +119,33 @@ impl Drop for Lab {
     }
 }
 
-fn space(place: Place, addresses: &[std::net::Ipv4Addr]) -> Result<(Space, std::os::fd::OwnedFd)> {
-    // The first address is the one that connections of our own come from.
-    let device = crate::sys::DEVICE;
-    let lines: String = addresses.iter().map(|address| format!("addr add {address}/32 dev {device}\n")).collect();
-    Space::make(place.name(), &lines).with_context(|| format!("namespace {}", place.name()))
+/// The namespace of a place: its own addresses, of which the first of a family is the one that connections of its own come
+/// from, and those of the hosts there.
+fn space(place: Place, mut own: Vec<IpAddr>, hosts: &[Host]) -> Result<(Space, std::os::fd::OwnedFd)> {
+    own.extend(hosts.iter().flat_map(addresses).filter(|address| Place::of(*address) == Some(place)));
+    Space::make(place.name(), &own).with_context(|| format!("namespace {}", place.name()))
 }
 
-/// The scenario's hosts and the canaries.
+/// Both addresses of a host.
+fn addresses(host: &Host) -> impl Iterator<Item = IpAddr> + use<> {
+    std::iter::once(host.address.into()).chain(host.address6.map(IpAddr::from))
+}
+
+/// What is wrong with hosts, by each of their addresses.
+fn faults(hosts: &[Host]) -> BTreeMap<IpAddr, Fault> {
+    let at_fault = hosts.iter().filter_map(|host| Some((host, host.fault?)));
+    at_fault.flat_map(|(host, fault)| addresses(host).map(move |address| (address, fault))).collect()
+}
+
+/// The scenario's hosts and the canaries, which speak whatever any host of the scenario speaks, and have as
+/// much to say.
 fn all_hosts(scenario: &Scenario) -> Vec<Host> {
-    let canary = |(name, address): (&str, _)| Host {
+    let quic = scenario.hosts.iter().any(|host| host.quic);
+    let fill = scenario.hosts.iter().map(|host| host.page.fill).max().unwrap_or(0);
+    let canary = |(name, address, address6): (&str, _, _)| Host {
         address,
+        address6: scenario.speaks_ipv6().then_some(address6),
+        quic,
         names: vec![name.to_owned()],
         published: true,
         resolves_for: None,
@@ -123,22 +154,26 @@ fn all_hosts(scenario: &Scenario) -> Vec<Host> {
         authority: Authority::Lab,
         certificate: Certificate::Good,
         http: PlainHttp::Redirect,
-        page: Page::default(),
+        page: Page { fill, ..Page::default() },
         page_for: Vec::new(),
         fault: None,
     };
     let canaries = [places::DOMESTIC_CANARY, places::FOREIGN_CANARY].map(canary);
-    scenario.hosts.iter().cloned().chain(canaries).collect()
+    let mut hosts: Vec<_> = scenario.hosts.iter().cloned().chain(canaries).collect();
+    for host in hosts.iter_mut().filter(|host| host.quic) {
+        host.page.headers.insert("alt-svc".into(), "h3=\":443\"; ma=86400".into());
+    }
+    hosts
 }
 
 /// What the resolver of a place learns.
 fn zone(hosts: &[Host], of: Place) -> Zone {
     let mut zone = Zone::new();
     let (name, address) = places::TRUE_RESOLVER;
-    zone.insert(name.to_owned(), vec![address]);
+    zone.insert(name.to_owned(), vec![address.into()]);
     for host in hosts.iter().filter(|host| host.published && host.resolves_for.is_none_or(|place| place == of)) {
         for name in &host.names {
-            zone.entry(name.clone()).or_default().push(host.address);
+            zone.entry(name.clone()).or_default().extend(addresses(host));
         }
     }
     zone

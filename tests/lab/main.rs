@@ -7,7 +7,9 @@ mod files;
 mod lab;
 mod places;
 mod privilege;
+mod quic_client;
 mod router;
+mod rule;
 mod scenario;
 mod self_tests;
 mod space;
@@ -64,6 +66,7 @@ fn trials(skip: &Option<Arc<str>>, awaited_too: bool) -> Result<Vec<Trial>> {
     // Stories last longest, so they start first.
     scenarios.sort_by_key(|(_, scenario)| scenario.story.is_none());
     for (name, scenario) in scenarios {
+        let skip = if scenario.speaks_ipv6() { skip.clone().or_else(no_ipv6) } else { skip.clone() };
         ensure!(scenario.check.is_some() || scenario.story.is_some(), "scenario {name} has neither check nor story");
         if scenario.witness.is_some() {
             let scenario = scenario.clone();
@@ -77,10 +80,15 @@ fn trials(skip: &Option<Arc<str>>, awaited_too: bool) -> Result<Vec<Trial>> {
     Ok(trials)
 }
 
+/// Why a scenario with IPv6 cannot run on this machine.
+fn no_ipv6() -> Option<Arc<str>> {
+    (!Path::new("/proc/sys/net/ipv6").exists()).then(|| "the kernel of this machine has no IPv6".into())
+}
+
 fn trial(name: String, skip: Option<Arc<str>>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::ignorable_test(name, move || match skip {
         Some(reason) if std::env::var_os(REQUIRE).is_some() => Err(Failed::from(reason.as_ref())),
-        Some(_) => Ok(Completion::ignored_with("the lab cannot be built here; the reason stands above")),
+        Some(reason) => Ok(Completion::ignored_with(format!("the lab cannot be built here: {reason}"))),
         None => test().map(|()| Completion::Completed).map_err(|error| Failed::from(format!("{error:#}"))),
     })
 }
@@ -112,7 +120,7 @@ fn scenario_files() -> Result<Vec<PathBuf>> {
 fn run(scenario: &Scenario) -> Result<()> {
     let lab = Lab::build(scenario)?;
     let mut result = Ok(());
-    if let Some(expected) = &scenario.check {
+    for expected in scenario.check.iter().chain(&scenario.check_also) {
         result = result.and_then(|()| check::run(&lab, scenario, expected));
     }
     if let Some(story) = &scenario.story {

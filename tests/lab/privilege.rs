@@ -36,7 +36,7 @@ fn become_root_of_own_namespace() -> Result<()> {
 
 /// Everything that every scenario does to the machine, once, in small.
 fn try_it() -> Result<()> {
-    let (space, _tun) = Space::make("trial", "")?;
+    let (space, _tun) = Space::make("trial", &[])?;
     let dir = tempfile::tempdir()?;
     let resolv_conf = dir.path().join("resolv.conf");
     fs::write(&resolv_conf, "nameserver 198.18.2.53\n")?;

@@ -1,7 +1,7 @@
 //! What a scenario file says: who answers what, what the censor does and when, what must be seen.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::expect::{Check, Story, Witness};
 use crate::places::Place;
+pub(crate) use crate::rule::{Act, Answer, Ends, Lead, NamePattern, Rule, Throttle, Trigger};
 
 /// One scenario file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,6 +37,9 @@ pub(crate) struct Scenario {
     pub(crate) witness: Option<Witness>,
     /// One measurement by `blockspan check`, and what it must say.
     pub(crate) check: Option<Check>,
+    /// More URLs of the same site, measured after it one by one.
+    #[serde(default)]
+    pub(crate) check_also: Vec<Check>,
     /// A run of the daemon, and the spans that it must record.
     pub(crate) story: Option<Story>,
 }
@@ -44,7 +48,19 @@ impl Scenario {
     /// Reads a scenario file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("scenario {}", path.display()))
+        let read = toml::from_str(&text).map_err(anyhow::Error::from).and_then(Self::sound);
+        read.with_context(|| format!("scenario {}", path.display()))
+    }
+
+    /// Refuses rules that would never do anything.
+    fn sound(self) -> Result<Self> {
+        self.rules.iter().try_for_each(Rule::sound)?;
+        Ok(self)
+    }
+
+    /// Whether anything in it has an IPv6 address.
+    pub(crate) fn speaks_ipv6(&self) -> bool {
+        self.setup.ipv6 != Ipv6::None || self.hosts.iter().any(|host| host.address6.is_some())
     }
 }
 
@@ -59,6 +75,12 @@ pub(crate) fn holds(from: Option<f64>, until: Option<f64>, now: f64) -> bool {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Host {
     pub(crate) address: Ipv4Addr,
+    /// A second address of the same machine.
+    #[serde(default)]
+    pub(crate) address6: Option<Ipv6Addr>,
+    /// Whether it speaks HTTP/3 too, and says so (Alt-Svc).
+    #[serde(default)]
+    pub(crate) quic: bool,
     /// Names that resolve to it and that its certificate bears. Without names it makes a certificate for whatever
     /// name the client asks for, as an intercepting box does.
     #[serde(default)]
@@ -235,21 +257,6 @@ pub(crate) enum FaultKind {
     Overloaded,
 }
 
-/// A false answer, of the ISP's resolver or forged on the path.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Answer {
-    Nxdomain,
-    Refused,
-    Servfail,
-    /// NOERROR without records.
-    Empty,
-    /// No answer at all.
-    Silence,
-    /// These addresses.
-    Addresses(Vec<Ipv4Addr>),
-}
-
 /// What the ISP's resolver says of a name instead of the truth.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,76 +265,6 @@ pub(crate) struct Lie {
     pub(crate) answer: Answer,
     pub(crate) from: Option<f64>,
     pub(crate) until: Option<f64>,
-}
-
-/// A name, or with a leading dot a name and everything under it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct NamePattern(pub(crate) String);
-
-impl NamePattern {
-    pub(crate) fn matches(&self, name: &str) -> bool {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        match self.0.strip_prefix('.') {
-            Some(domain) => name == domain || name.ends_with(&self.0),
-            None => name == self.0,
-        }
-    }
-}
-
-/// One thing that the censor does.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rule {
-    /// Name in the router's log and in the expectations of a story.
-    #[serde(default)]
-    pub(crate) id: String,
-    pub(crate) when: Trigger,
-    pub(crate) act: Act,
-    pub(crate) from: Option<f64>,
-    pub(crate) until: Option<f64>,
-}
-
-/// What the censor looks at.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Trigger {
-    /// Every packet of the vantage.
-    All,
-    /// Every packet between the vantage and addresses outside the ISP.
-    Foreign,
-    /// Every packet between the vantage and this address.
-    Address(Ipv4Addr),
-    /// A ClientHello that bears this server name.
-    Sni(NamePattern),
-    /// A clear-text HTTP request with this Host.
-    Host(NamePattern),
-    /// A clear-text DNS question (UDP) for this name.
-    Question(NamePattern),
-}
-
-/// What the censor does then. After a `sni` or `host` trigger the flow is dead: later packets of it are dropped.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Act {
-    /// Drops.
-    Drop,
-    /// Sends RST to both sides and drops.
-    Reset,
-    /// Answers SYN with RST; drops the rest.
-    Refuse,
-    /// Answers with ICMP "communication administratively prohibited" and drops.
-    Prohibit,
-    /// Sends FIN to the client, RST to the server.
-    Fin,
-    /// Sends TCP connections to another host.
-    Redirect(SocketAddrV4),
-    /// Answers the request, then closes; the server gets RST.
-    Respond(Page),
-    /// Answers the question and drops it.
-    Forge(Answer),
-    /// Answers the question and lets it pass, so that the true answer comes second.
-    ForgeFirst(Answer),
 }
 
 /// How the instrument is set up. The default is a vantage with all helpers.
@@ -340,6 +277,8 @@ pub(crate) struct Setup {
     pub(crate) resolvers: Vec<String>,
     /// With a control vantage behind the way out.
     pub(crate) control_vantage: bool,
+    /// With a control vantage behind a tunnel that carries every protocol, QUIC too.
+    pub(crate) control_tunnel: bool,
     /// With encrypted control resolvers.
     pub(crate) control_resolvers: bool,
     pub(crate) canaries: bool,
@@ -347,9 +286,57 @@ pub(crate) struct Setup {
     pub(crate) scale: f64,
     /// Seconds that the instrument waits at each layer.
     pub(crate) timeout: f64,
+    /// What the vantage has of IPv6: `false`, `true` or `"broken"`.
+    pub(crate) ipv6: Ipv6,
+    /// More of the configuration, as it stands in the file.
+    pub(crate) more: String,
+    /// `"up"`, or `"down"`: the way out and the encrypted resolver answer nobody.
+    pub(crate) control: Control,
     /// Days by which the vantage's clock is ahead of the world's (negative: behind). A process cannot have a clock of its
     /// own, so it is the world's certificates that are issued around another day.
     pub(crate) clock_off_days: i64,
+}
+
+/// What the vantage has of IPv6.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BoolOrWord")]
+pub(crate) enum Ipv6 {
+    /// No address and no route.
+    #[default]
+    None,
+    /// Both, and it works.
+    Works,
+    /// Both, but every packet vanishes at its uplink.
+    Broken,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BoolOrWord {
+    Bool(bool),
+    Word(String),
+}
+
+impl TryFrom<BoolOrWord> for Ipv6 {
+    type Error = String;
+
+    fn try_from(said: BoolOrWord) -> Result<Self, String> {
+        match said {
+            BoolOrWord::Bool(false) => Ok(Self::None),
+            BoolOrWord::Bool(true) => Ok(Self::Works),
+            BoolOrWord::Word(word) if word == "broken" => Ok(Self::Broken),
+            BoolOrWord::Word(word) => Err(format!("ipv6 = {word:?}: expected false, true or \"broken\"")),
+        }
+    }
+}
+
+/// Whether the controls are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Control {
+    #[default]
+    Up,
+    Down,
 }
 
 impl Default for Setup {
@@ -358,10 +345,14 @@ impl Default for Setup {
             through_way_out: false,
             resolvers: Vec::new(),
             control_vantage: true,
+            control_tunnel: false,
             control_resolvers: true,
             canaries: true,
             scale: 10.0,
             timeout: 2.0,
+            ipv6: Ipv6::None,
+            more: String::new(),
+            control: Control::Up,
             clock_off_days: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -19,18 +20,33 @@ pub(crate) struct Space {
 
 impl Space {
     /// Makes a namespace whose TUN device leads to the router, and gives the device's descriptor.
-    /// `addresses` are lines of `ip -batch` beyond bringing the devices up.
-    pub(crate) fn make(name: &'static str, addresses: &str) -> Result<(Self, OwnedFd)> {
+    /// With an IPv6 address among them it has a route for that family too, and else nothing of it.
+    pub(crate) fn make(name: &'static str, addresses: &[IpAddr]) -> Result<(Self, OwnedFd)> {
         let device = sys::DEVICE;
-        let batch = format!(
-            "link set lo up\nlink set {device} mtu 1500\n{addresses}link set {device} up\nroute add default dev {device}\n"
-        );
+        let has_ipv6 = addresses.iter().any(IpAddr::is_ipv6);
+        let mut batch = format!("link set lo up\nlink set {device} mtu 1500\n");
+        if has_ipv6 {
+            // Without addresses that it makes by itself the kernel has nobody to solicit on the path.
+            batch += &format!("link set {device} addrgenmode none\n");
+        }
+        for address in addresses {
+            // The first address is the one that connections of our own come from.
+            batch += &match address {
+                IpAddr::V4(_) => format!("addr add {address}/32 dev {device}\n"),
+                IpAddr::V6(_) => format!("addr add {address}/128 dev {device} nodad\n"),
+            };
+        }
+        batch += &format!("link set {device} up\nroute add default dev {device}\n");
+        if has_ipv6 {
+            batch += &format!("route add ::/0 dev {device}\n");
+        }
         let making = thread::Builder::new().name(format!("make-{name}"));
         let made = making.spawn(move || -> Result<(OwnedFd, OwnedFd)> {
             unshare(CloneFlags::CLONE_NEWNET).context("unshare(CLONE_NEWNET)")?;
             let net = File::open("/proc/thread-self/ns/net").context("open /proc/thread-self/ns/net")?;
-            // The lab speaks IPv4; without this the kernel would send router solicitations down the path.
-            let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+            // Fails on a kernel without IPv6, which is well when none is wanted.
+            let disabled = if has_ipv6 { "0" } else { "1" };
+            let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", disabled);
             let tun = sys::make_tun()?;
             run_ip(&batch)?;
             Ok((net.into(), tun))

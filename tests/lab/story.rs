@@ -31,7 +31,7 @@ pub(crate) struct OnRecord {
 
 /// Runs the daemon through the story and compares its record.
 pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
-    files::write(lab.dir()?, &scenario.setup, &story.url)?;
+    files::write(lab.dir()?, &scenario.setup, &[&story.url])?;
     let mut run = 0;
     let mut daemon = Daemon(start(lab, run)?);
     let mut kills = story.kill_at.iter().copied().peekable();

@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hickory_proto::op::{Message, Query, ResponseCode};
@@ -23,8 +23,10 @@ use tokio_rustls::client::TlsStream;
 use tokio_socks::tcp::Socks5Stream;
 use url::Url;
 
+use crate::expect::Witness;
 use crate::lab::Lab;
 use crate::places;
+use crate::quic_client;
 use crate::scenario::{Authority, Scenario};
 use crate::world::authority::root_der;
 
@@ -34,20 +36,92 @@ const MOST: u64 = 1 << 20;
 /// Wait at each layer.
 pub(crate) const WAIT: Duration = Duration::from_millis(1500);
 
+tokio::task_local! {
+    /// Wait at each layer where it must be another than `WAIT`.
+    static PATIENCE: Duration;
+}
+
+/// How it gets to a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// To the first address that this resolver gives.
+    Asking(Resolver),
+    /// To this address.
+    To(IpAddr),
+    /// Through the way out.
+    Out,
+}
+
+/// A resolver in clear text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resolver {
+    address: Ipv4Addr,
+    tcp: bool,
+}
+
+impl Resolver {
+    /// The one that the instrument is set up to ask first, where that is one over TCP, and else the ISP's.
+    fn of(scenario: &Scenario) -> Result<Self> {
+        match scenario.setup.resolvers.first().and_then(|first| first.strip_prefix("tcp://")) {
+            Some(end) => Ok(Self { address: *end.parse::<SocketAddrV4>()?.ip(), tcp: true }),
+            None => Ok(ISP_RESOLVER),
+        }
+    }
+}
+
+const ISP_RESOLVER: Resolver = Resolver { address: places::RESOLVER, tcp: false };
+
 /// Looks at a scenario from the vantage and through the way out.
 pub(crate) fn run(scenario: &Scenario) -> Result<()> {
-    let expected = scenario.witness.as_ref().context("no witness")?;
-    let lab = Lab::build(scenario)?;
-    let url: Url = expected.url.parse()?;
-    let (direct, abroad) = in_vantage(&lab, async move { (look(&url, false).await, look(&url, true).await) })?;
-    ensure!(
-        direct == expected.vantage && abroad == expected.control,
-        "expected  {}\nsaw       {direct}\nexpected abroad  {}\nsaw abroad       {abroad}\n{}",
-        expected.vantage,
-        expected.control,
-        lab.story()
-    );
+    let expected = scenario.witness.clone().context("no witness")?;
+    let lab = Lab::build_at(scenario, expected.after)?;
+    let asking = Way::Asking(Resolver::of(scenario)?);
+    let patience = expected.takes_at_least.map_or(WAIT, |least| Duration::from_secs_f64(least * 10.0));
+    let faults = in_vantage(&lab, PATIENCE.scope(patience, async move { faults(&expected, asking).await }))??;
+    ensure!(faults.is_empty(), "{}\n{}", faults.join("\n"), lab.story());
     Ok(())
+}
+
+/// Everything in which what is seen differs from what must be seen.
+async fn faults(expected: &Witness, asking: Way) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    let mut same = |what: &str, expected: &str, seen: &str| {
+        if expected != seen {
+            faults.push(format!("{what}: expected  {expected}\n{what}: saw       {seen}"));
+        }
+    };
+    let url: Url = expected.url.parse()?;
+    let name = url.host_str().context("no host")?;
+    let began = Instant::now();
+    same("vantage", &expected.vantage, &look_by(&url, asking).await);
+    let took = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    same("control", &expected.control, &look_by(&url, Way::Out).await);
+    let took_control = began.elapsed().as_secs_f64();
+    if let Some(least) = expected.takes_at_least {
+        let slow = took >= least && took_control < least;
+        let seen = format!("{took:.2} s here, {took_control:.2} s there");
+        same("pace", "slow here, quick there", if slow { "slow here, quick there" } else { &seen });
+    }
+    for (address, expected) in &expected.at {
+        same(&address.to_string(), expected, &look_by(&url, Way::To(*address)).await);
+    }
+    if let Some(expected) = &expected.answers {
+        let answers = ask_all(places::RESOLVER, name, expected.len() + 1).await?;
+        let seen: Vec<_> = answers.iter().map(|answer| read_answer(answer).unwrap_or_default()).collect();
+        same("answers", &format!("{expected:?}"), &format!("{seen:?}"));
+    }
+    if let Some(expected) = &expected.quic {
+        let seen = match ask(places::RESOLVER, name).await.map(|addresses| addresses.first().copied()) {
+            Ok(Some(address)) => quic_client::look(SocketAddr::new(address.into(), 443), name).await,
+            _ => "no address".into(),
+        };
+        same("quic", expected, &format!("quic {seen}"));
+    }
+    for (url, expected) in &expected.also {
+        same(url, expected, &look_by(&url.parse()?, asking).await);
+    }
+    Ok(faults)
 }
 
 /// Runs `work` in the vantage's namespace.
@@ -60,26 +134,29 @@ pub(crate) fn in_vantage<T: Send + 'static>(lab: &Lab, work: impl Future<Output 
 
 /// What a client sees of `url`, layer by layer: `dns ADDRESS > tcp open > tls trusted > http 200 TITLE`.
 pub(crate) async fn look(url: &Url, through_way_out: bool) -> String {
+    look_by(url, if through_way_out { Way::Out } else { Way::Asking(ISP_RESOLVER) }).await
+}
+
+/// The same, by any way.
+pub(crate) async fn look_by(url: &Url, way: Way) -> String {
     let mut seen = Vec::new();
     // The first failure has said all that there is to say.
-    let _ = layers(url, through_way_out, &mut seen).await;
+    let _ = layers(url, way, &mut seen).await;
     seen.join(" > ")
 }
 
-async fn layers(url: &Url, through_way_out: bool, seen: &mut Vec<String>) -> Option<()> {
+async fn layers(url: &Url, way: Way, seen: &mut Vec<String>) -> Option<()> {
     let host = url.host_str()?;
     let port = url.port_or_known_default()?;
-    let stream = if through_way_out {
+    let stream = if let Way::Out = way {
         let opening = timeout(WAIT, Socks5Stream::connect(places::WAY_OUT, (host.to_owned(), port))).await;
         let opened =
             opening.map_err(|_| "timeout".to_owned()).and_then(|stream| stream.map_err(|error| in_words(&error)));
         note(seen, "tcp", opened.as_ref().map(|_| "open".to_owned()).map_err(Clone::clone))?;
         opened.ok()?.into_inner()
     } else {
-        let resolved = ask(places::RESOLVER, host).await;
-        note(seen, "dns", resolved.as_ref().map(|addresses| listed(addresses)).map_err(Clone::clone))?;
-        let address = *resolved.ok()?.first()?;
-        let opened = connect(SocketAddrV4::new(address, port)).await;
+        let address = if let Way::To(address) = way { address } else { resolve(host, way, seen).await?.into() };
+        let opened = connect(SocketAddr::new(address, port)).await;
         note(seen, "tcp", opened.as_ref().map(|_| "open".to_owned()).map_err(Clone::clone))?;
         opened.ok()?
     };
@@ -92,6 +169,14 @@ async fn layers(url: &Url, through_way_out: bool, seen: &mut Vec<String>) -> Opt
     };
     note(seen, "tls", signer)?;
     note(seen, "http", get(stream?, url).await)
+}
+
+async fn resolve(host: &str, way: Way, seen: &mut Vec<String>) -> Option<Ipv4Addr> {
+    let Way::Asking(resolver) = way else { return None };
+    let resolved =
+        if resolver.tcp { ask_over_tcp(resolver.address, host).await } else { ask(resolver.address, host).await };
+    note(seen, "dns", resolved.as_ref().map(|addresses| listed(addresses)).map_err(Clone::clone))?;
+    resolved.ok()?.first().copied()
 }
 
 fn note(seen: &mut Vec<String>, layer: &str, outcome: Result<String, String>) -> Option<()> {
@@ -108,6 +193,21 @@ fn listed(addresses: &[Ipv4Addr]) -> String {
 pub(crate) async fn ask(resolver: Ipv4Addr, name: &str) -> Result<Vec<Ipv4Addr>, String> {
     let answers = ask_all(resolver, name, 1).await.map_err(|error| in_words(&error))?;
     read_answer(answers.first().ok_or("timeout")?)
+}
+
+/// Asks `resolver` over TCP for the addresses of `name`.
+pub(crate) async fn ask_over_tcp(resolver: Ipv4Addr, name: &str) -> Result<Vec<Ipv4Addr>, String> {
+    let question = question(name).map_err(|error| error.to_string())?;
+    let mut stream = connect(SocketAddrV4::new(resolver, 53)).await?;
+    let answer = within(async {
+        stream.write_u16(u16::try_from(question.len()).map_err(io::Error::other)?).await?;
+        stream.write_all(&question).await?;
+        let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+        stream.read_exact(&mut answer).await?;
+        Ok(answer)
+    })
+    .await?;
+    read_answer(&Message::from_vec(&answer).map_err(|error| error.to_string())?)
 }
 
 /// Asks `resolver` over UDP, and gives the first `most` answers of those that come in time.
@@ -153,8 +253,8 @@ pub(crate) fn read_answer(answer: &Message) -> Result<Vec<Ipv4Addr>, String> {
 }
 
 /// Opens a connection.
-pub(crate) async fn connect(to: SocketAddrV4) -> Result<TcpStream, String> {
-    within(TcpStream::connect(to)).await
+pub(crate) async fn connect(to: impl Into<SocketAddr>) -> Result<TcpStream, String> {
+    within(TcpStream::connect(to.into())).await
 }
 
 /// Shakes hands whoever it is, and says who vouches for it: `trusted`, or the common name of an unknown signer.
@@ -170,7 +270,7 @@ pub(crate) async fn handshake(stream: TcpStream, name: &str) -> Result<(TlsStrea
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let stream = within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await?;
-    let said = judge.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let said = judge.said();
     Ok((stream, said))
 }
 
@@ -208,7 +308,7 @@ fn is_short(answer: &str) -> bool {
 }
 
 async fn within<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
-    match timeout(WAIT, work).await {
+    match timeout(PATIENCE.try_with(|patience| *patience).unwrap_or(WAIT), work).await {
         Ok(done) => done.map_err(|error| in_words(&error)),
         Err(_) => Err("timeout".into()),
     }
@@ -234,13 +334,18 @@ fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Lets every chain pass and says what it is.
 #[derive(Debug)]
-struct Judge {
+pub(crate) struct Judge {
     honest: Arc<WebPkiServerVerifier>,
     said: Mutex<String>,
 }
 
 impl Judge {
-    fn new() -> Result<Self> {
+    /// What it said last.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn new() -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(root_der(Authority::Lab)?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

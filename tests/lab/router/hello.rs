@@ -1,4 +1,7 @@
-//! What a censor reads in the first bytes of a connection: the server name of a ClientHello, the Host of a request.
+//! What a censor reads in the first bytes of a connection: the server name of a ClientHello, the Host of a request, the
+//! name in a question over TCP.
+
+use hickory_proto::op::Message;
 
 /// What the bytes show so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,18 +12,33 @@ pub(crate) enum Sight {
     Sni(String),
     /// A whole request head with this Host.
     Host(String),
+    /// A whole DNS question (these bytes, without the length before it) for this name.
+    Question(String, Vec<u8>),
     /// Nothing that names a site.
     Nothing,
 }
 
-/// Reads the first bytes that a client sent.
-pub(crate) fn look(bytes: &[u8]) -> Sight {
+/// Reads the first bytes that a client sent to `port`.
+pub(crate) fn look(port: u16, bytes: &[u8]) -> Sight {
     match bytes.first() {
         None => Sight::NotYet,
+        Some(_) if port == 53 => look_at_dns(bytes),
         Some(22) => look_at_tls(bytes),
         Some(byte) if byte.is_ascii_uppercase() => look_at_http(bytes),
         Some(_) => Sight::Nothing,
     }
+}
+
+/// Over TCP a length stands before each message (RFC 1035 4.2.2).
+fn look_at_dns(bytes: &[u8]) -> Sight {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Sight::NotYet };
+    let Some(message) = rest.get(..usize::from(u16::from_be_bytes(*length))) else { return Sight::NotYet };
+    name_asked_for(message).map_or(Sight::Nothing, |name| Sight::Question(name, message.to_vec()))
+}
+
+/// The name in a DNS question.
+pub(crate) fn name_asked_for(message: &[u8]) -> Option<String> {
+    Message::from_vec(message).ok()?.queries.first().map(|query| query.name().to_ascii())
 }
 
 fn look_at_http(bytes: &[u8]) -> Sight {
@@ -42,9 +60,9 @@ fn look_at_tls(bytes: &[u8]) -> Sight {
     let mut handshake = Vec::new();
     let mut rest = bytes;
     loop {
-        match hello_end(&handshake) {
-            Some(end) if handshake.len() >= end => break,
-            _ => {}
+        match look_at_handshake(&handshake) {
+            Sight::NotYet => {}
+            seen => return seen,
         }
         if rest.len() < 5 {
             return Sight::NotYet;
@@ -57,15 +75,17 @@ fn look_at_tls(bytes: &[u8]) -> Sight {
         handshake.extend_from_slice(record);
         rest = &rest[5 + length..];
     }
-    if handshake[0] != 1 {
-        return Sight::Nothing;
-    }
-    server_name(&handshake[4..]).map_or(Sight::Nothing, Sight::Sni)
 }
 
-fn hello_end(handshake: &[u8]) -> Option<usize> {
-    let length = handshake.get(1..4)?;
-    Some(4 + usize::from(length[0]) * 65_536 + usize::from(length[1]) * 256 + usize::from(length[2]))
+/// Reads the first bytes of a handshake, out of its records or QUIC frames.
+pub(crate) fn look_at_handshake(handshake: &[u8]) -> Sight {
+    let Some([kind, high, middle, low]) = handshake.first_chunk() else { return Sight::NotYet };
+    let end = 4 + usize::from(*high) * 65_536 + usize::from(*middle) * 256 + usize::from(*low);
+    match handshake.get(4..end) {
+        None => Sight::NotYet,
+        Some(hello) if *kind == 1 => server_name(hello).map_or(Sight::Nothing, Sight::Sni),
+        Some(_) => Sight::Nothing,
+    }
 }
 
 /// The server name of a ClientHello's body (RFC 8446 4.1.2, RFC 6066 3).

@@ -12,19 +12,22 @@ const LINES: usize = 400;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
+    /// Seconds that were over then.
+    before: f64,
     start_ms: i64,
 }
 
 impl Clock {
-    /// Starts now.
-    pub(crate) fn start() -> Self {
+    /// Starts now, as if `seconds` were over already.
+    pub(crate) fn start_at(seconds: f64) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: i64::try_from(since_epoch.as_millis()).unwrap_or_default() }
+        let start_ms = i64::try_from(since_epoch.as_millis()).unwrap_or_default() - (seconds * 1000.0) as i64;
+        Self { start: Instant::now(), before: seconds, start_ms }
     }
 
     /// Seconds since the start.
     pub(crate) fn now(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        self.before + self.start.elapsed().as_secs_f64()
     }
 
     /// The instant `seconds` after the start, in milliseconds of Unix time.

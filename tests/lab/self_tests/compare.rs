@@ -17,15 +17,17 @@ pub(super) fn wrong_check() -> Result<()> {
         rule = "some.rule"
         control = "accessible"
         exit = 3
+        partial = ["address", "ipv6"]
         "#,
     )?;
     let right = json!({
         "url": "https://news.lab/", "vantage": "lab", "status": "blocked", "mechanism": "tls.timeout",
         "rules": ["some.rule"], "control": {"status": "accessible"},
+        "partial": [{"scope": "ipv6"}, {"scope": "address"}],
     });
     ensure!(check::compare(&expected, &right, Some(3)).is_empty(), "the right answer is refused");
     ensure!(check::compare(&expected, &right, Some(0)).len() == 1, "a wrong exit code passes");
-    for key in ["url", "vantage", "status", "mechanism", "rules", "control"] {
+    for key in ["url", "vantage", "status", "mechanism", "rules", "control", "partial"] {
         let mut wrong = right.clone();
         wrong[key] = Value::Null;
         ensure!(check::compare(&expected, &wrong, Some(3)).len() == 1, "a wrong {key} passes");

@@ -4,6 +4,7 @@ mod acts;
 mod compare;
 mod hosts;
 mod parts;
+mod path;
 
 use anyhow::Result;
 
@@ -11,7 +12,7 @@ use anyhow::Result;
 pub(crate) type Test = fn() -> Result<()>;
 
 /// Self-tests that need a lab, by name; they run as `self::NAME`.
-pub(crate) const IN_LAB: [(&str, Test); 18] = [
+pub(crate) const IN_LAB: [(&str, Test); 31] = [
     ("acts::a_name_is_banned_and_its_neighbour_on_the_same_address_is_not", acts::neighbour),
     ("acts::a_client_hello_in_many_segments_is_recognised", acts::many_segments),
     ("acts::a_rule_starts_and_stops_in_time", acts::window),
@@ -19,6 +20,19 @@ pub(crate) const IN_LAB: [(&str, Test); 18] = [
     ("acts::a_forged_answer_comes_before_the_true_one", acts::forged_first),
     ("acts::a_prohibited_address_is_unreachable", acts::prohibited),
     ("acts::an_intercepted_address_shows_its_chain_to_one_client_only", acts::intercepted),
+    ("path::ipv6_passes_the_same_censor", path::ipv6),
+    ("path::ipv6_is_absent_or_broken", path::ipv6_missing),
+    ("path::a_reset_races_with_the_answer", path::race_reset),
+    ("path::several_forged_answers_come_before_the_true_one", path::three_answers),
+    ("path::questions_over_tcp_are_answered_falsely", path::forged_over_tcp),
+    ("path::a_connection_freezes_after_so_many_bytes", path::freeze),
+    ("path::a_connection_is_held_to_a_rate", path::policed),
+    ("path::packets_are_held_up", path::delayed),
+    ("path::quic_is_dropped_by_address_by_name_or_altogether", path::quic),
+    ("path::a_server_stays_dead_for_a_while", path::residual),
+    ("path::a_control_can_be_down", path::control_down),
+    ("path::a_tunnel_passes_no_censor", path::tunnel),
+    ("path::careless_patterns_catch_neighbours", path::careless),
     ("parts::encrypted_resolvers_tell_the_truth_where_the_isp_lies", parts::encrypted_resolvers),
     ("parts::nothing_leaves_the_lab", parts::nothing_leaves),
     ("parts::http2_is_spoken", parts::http2),
@@ -33,8 +47,11 @@ pub(crate) const IN_LAB: [(&str, Test); 18] = [
 ];
 
 /// Self-tests of pure parts, which run everywhere.
-pub(crate) const PURE: [(&str, Test); 4] = [
+pub(crate) const PURE: [(&str, Test); 7] = [
     ("parts::a_client_hello_cut_anywhere_is_not_yet_one", parts::cut_hello),
+    ("path::name_patterns", path::patterns),
+    ("path::acts_without_meaning_are_refused", path::senseless),
+    ("path::losses_are_even_and_the_same_in_every_run", path::losses),
     ("compare::a_wrong_check_is_caught", compare::wrong_check),
     ("compare::a_wrong_story_is_caught", compare::wrong_story),
     ("compare::nothing_is_blocked_where_nobody_blocks", compare::nobody_blocks),

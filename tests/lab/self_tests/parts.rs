@@ -18,7 +18,7 @@ use crate::scenario::Authority;
 use crate::witness::{ask, connect, in_vantage, question, read_answer};
 use crate::world::authority::root_der;
 
-async fn open(
+pub(super) async fn open(
     address: Ipv4Addr,
     port: u16,
     name: &str,
@@ -105,11 +105,11 @@ pub(super) fn http2() -> Result<()> {
 pub(super) fn cut_hello() -> Result<()> {
     let hello = client_hello("news.lab")?;
     for length in 0..hello.len() {
-        let seen = look(&hello[..length]);
+        let seen = look(443, &hello[..length]);
         ensure!(seen == Sight::NotYet, "{length} bytes: {seen:?}");
     }
-    ensure!(look(&hello) == Sight::Sni("news.lab".into()));
-    ensure!(look(b"SSH-2.0-x") == Sight::NotYet && look(b"\x05\x01\x00") == Sight::Nothing);
-    ensure!(look(b"GET / HTTP/1.1\r\nhost: news.lab:80\r\n\r\n") == Sight::Host("news.lab".into()));
+    ensure!(look(443, &hello) == Sight::Sni("news.lab".into()));
+    ensure!(look(22, b"SSH-2.0-x") == Sight::NotYet && look(443, b"\x05\x01\x00") == Sight::Nothing);
+    ensure!(look(80, b"GET / HTTP/1.1\r\nhost: news.lab:80\r\n\r\n") == Sight::Host("news.lab".into()));
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! What name servers say: the truth of the lab's zone, or a lie.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::{A, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use crate::router::Clock;
@@ -13,7 +13,7 @@ use crate::scenario::{Answer, Lie, holds};
 const TTL: u32 = 60;
 
 /// Every name of the lab and its addresses.
-pub(crate) type Zone = HashMap<String, Vec<Ipv4Addr>>;
+pub(crate) type Zone = HashMap<String, Vec<IpAddr>>;
 
 /// A name server: the truth, but for its lies.
 pub(crate) struct NameServer {
@@ -53,8 +53,8 @@ fn authority() -> Result<Record, hickory_proto::ProtoError> {
     Ok(Record::from_rdata(name("lab.")?, 300, RData::SOA(soa)))
 }
 
-/// The bytes of `answer` to `query`; None for silence. A question for anything but A gets an empty answer where an A
-/// record exists.
+/// The bytes of `answer` to `query`; None for silence. A question for a type of which there is no record gets an empty
+/// answer.
 pub(crate) fn lie(query: &Message, answer: &Answer) -> Option<Vec<u8>> {
     response(query, answer)?.to_vec().ok()
 }
@@ -72,9 +72,14 @@ fn response(query: &Message, answer: &Answer) -> Option<Message> {
         Answer::Empty | Answer::Addresses(_) => ResponseCode::NoError,
         Answer::Silence => return None,
     };
-    if let (Answer::Addresses(addresses), RecordType::A) = (answer, question.query_type()) {
+    if let Answer::Addresses(addresses) = answer {
         for address in addresses {
-            message.add_answer(Record::from_rdata(question.name().clone(), TTL, RData::A(A(*address))));
+            let data = match (question.query_type(), address) {
+                (RecordType::A, IpAddr::V4(address)) => RData::A(A(*address)),
+                (RecordType::AAAA, IpAddr::V6(address)) => RData::AAAA(AAAA(*address)),
+                _ => continue,
+            };
+            message.add_answer(Record::from_rdata(question.name().clone(), TTL, data));
         }
     }
     Some(message)

@@ -5,6 +5,8 @@ pub(crate) mod authority;
 mod dns;
 mod old_tls;
 mod page;
+mod quic;
+mod twin;
 mod way_out;
 mod web;
 
@@ -66,7 +68,7 @@ pub(crate) fn start(
 async fn serve(place: Place, world: &World) -> Result<()> {
     let name_server = |zone: &Arc<Zone>, lies| Arc::new(NameServer { zone: zone.clone(), lies, clock: world.clock });
     match place {
-        Place::Vantage | Place::World => {}
+        Place::Vantage | Place::Tunnel | Place::World => {}
         Place::Isp => dns::serve_plain(places::RESOLVER, name_server(&world.isp_zone, world.lies.clone())).await?,
         Place::Abroad => {
             let (name, address) = places::TRUE_RESOLVER;
@@ -81,6 +83,8 @@ async fn serve(place: Place, world: &World) -> Result<()> {
     }
     for host in world.hosts.iter().filter(|host| Place::of(host.address) == Some(place)) {
         web::serve_host(host, world.clock, world.today).await.with_context(|| format!("host {}", host.address))?;
+        twin::serve(host).await.with_context(|| format!("second address of host {}", host.address))?;
+        quic::serve(host, world.today).with_context(|| format!("QUIC of host {}", host.address))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The way out: a SOCKS5 proxy (RFC 1928) abroad, CONNECT only.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::answer::Zone;
-use crate::places::WAY_OUT;
+use crate::places::{WAY_OUT, WAY_OUT_V6};
 
 /// Longest wait for a site to take a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -38,7 +38,8 @@ async fn relay(mut client: TcpStream, zone: Arc<Zone>) -> io::Result<()> {
     client.write_all(&[5, 0]).await?;
     let [_version, _command, _reserved, kind] = read(&mut client).await?;
     let address = match kind {
-        1 => Some(Ipv4Addr::from(read::<4>(&mut client).await?)),
+        1 => Some(IpAddr::from(read::<4>(&mut client).await?)),
+        4 => Some(IpAddr::from(read::<16>(&mut client).await?)),
         3 => {
             let [length] = read(&mut client).await?;
             let mut name = vec![0; usize::from(length)];
@@ -50,7 +51,7 @@ async fn relay(mut client: TcpStream, zone: Arc<Zone>) -> io::Result<()> {
     };
     let port = u16::from_be_bytes(read(&mut client).await?);
     let connected = match address {
-        Some(address) => connect(SocketAddrV4::new(address, port)).await,
+        Some(address) => connect(SocketAddr::new(address, port)).await,
         None => Err(HOST_UNREACHABLE),
     };
     let reply = connected.as_ref().err().copied().unwrap_or(SUCCEEDED);
@@ -67,11 +68,14 @@ async fn read<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-async fn connect(to: SocketAddrV4) -> Result<TcpStream, u8> {
+async fn connect(to: SocketAddr) -> Result<TcpStream, u8> {
     let attempt = async {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddrV4::new(*WAY_OUT.ip(), 0).into())?;
-        socket.connect(to.into()).await
+        let (socket, own) = match to {
+            SocketAddr::V4(_) => (TcpSocket::new_v4()?, IpAddr::V4(*WAY_OUT.ip())),
+            SocketAddr::V6(_) => (TcpSocket::new_v6()?, IpAddr::V6(WAY_OUT_V6)),
+        };
+        socket.bind(SocketAddr::new(own, 0))?;
+        socket.connect(to).await
     };
     match timeout(CONNECT, attempt).await {
         Ok(Ok(stream)) => Ok(stream),
