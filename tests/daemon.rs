@@ -20,7 +20,7 @@ const RARELY: &str = "interval = \"1h\"\ntls_timeout = \"2s\"";
 const OFTEN: &str = "interval = \"1s\"\ntls_timeout = \"700ms\"";
 
 /// What DESIGN 7 promises of `check --format json`.
-const CHECK_FIELDS: [&str; 17] = [
+const CHECK_FIELDS: [&str; 18] = [
     "measurement_id",
     "site",
     "url",
@@ -38,6 +38,7 @@ const CHECK_FIELDS: [&str; 17] = [
     "tls",
     "http",
     "quic",
+    "experiments",
 ];
 
 fn lines(ndjson: &str) -> Vec<Value> {
