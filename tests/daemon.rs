@@ -20,7 +20,7 @@ const RARELY: &str = "interval = \"1h\"\ntls_timeout = \"2s\"";
 const OFTEN: &str = "interval = \"1s\"\ntls_timeout = \"700ms\"";
 
 /// What DESIGN 7 promises of `check --format json`.
-const CHECK_FIELDS: [&str; 20] = [
+const CHECK_FIELDS: [&str; 21] = [
     "measurement_id",
     "site",
     "url",
@@ -39,6 +39,7 @@ const CHECK_FIELDS: [&str; 20] = [
     "tls",
     "http",
     "quic",
+    "experiments",
     "pace",
     "baseline",
 ];
