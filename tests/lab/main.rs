@@ -29,7 +29,7 @@ use lab::Lab;
 use scenario::Scenario;
 
 /// Scenarios run at once unless `--test-threads` says otherwise: they mostly wait.
-const THREADS: usize = 4;
+const THREADS: usize = 8;
 
 /// Set to make a machine without namespaces a failure instead of a skip.
 const REQUIRE: &str = "BLOCKSPAN_LAB_REQUIRE";
