@@ -103,7 +103,14 @@ impl SeriesState {
         let mut state = if test_of(before) == test_of(after) {
             self.clone()
         } else {
-            let mut state = Self { span, ..after.clone() };
+            let mut state = match (&after.span, span) {
+                // The evidence that opened it is not at hand; of what came later nothing counts towards its end.
+                (None, Some(span)) => {
+                    let in_force = span.last_observed;
+                    Self { pace: after.pace.clone(), ..Self::within(span, in_force) }
+                }
+                (_, span) => Self { span, ..after.clone() },
+            };
             let id = |state: &Self| state.span.as_ref().map(|span| span.span_id);
             if id(before) == id(after) && id(self) == id(&state) {
                 // Failures that are no longer at hand still count. Added by itself: where all are at hand nothing is

@@ -20,7 +20,7 @@ pub(super) struct Shift {
 
 /// What is to be done about the spans of the record, in order of their start.
 pub(super) fn shifts(recorded: &[Span], before: &Lane, after: &Lane) -> Vec<Shift> {
-    let names = names(recorded, before);
+    let names = names(recorded, before, after);
     let by_id: HashMap<SpanId, &Span> = recorded.iter().map(|span| (span.span_id, span)).collect();
     let of_record = |id: SpanId| by_id.get(names.get(&id).unwrap_or(&id)).copied();
     let mut shifts = BTreeMap::new();
@@ -36,6 +36,8 @@ pub(super) fn shifts(recorded: &[Span], before: &Lane, after: &Lane) -> Vec<Shif
         let wanted = match (before.get(new.span_id).map(|traced| &traced.span), known) {
             (Some(old), _) if old == new => continue,
             (Some(old), Some(known)) => merged(known, old, new),
+            // The record tells of it by evidence that is not at hand.
+            (None, Some(known)) if known.span_id != new.span_id => continue,
             _ => new.clone(),
         };
         if known != Some(&wanted) {
@@ -52,11 +54,17 @@ pub(super) fn shifts(recorded: &[Span], before: &Lane, after: &Lane) -> Vec<Shif
 
 /// The open span of the record after the shifts.
 pub(super) fn open_span(recorded: &[Span], before: &Lane, after: &Lane) -> Option<Span> {
-    let open = after.state.span.as_ref()?;
-    let id = names(recorded, before).get(&open.span_id).copied().unwrap_or(open.span_id);
+    let names = names(recorded, before, after);
+    let Some(open) = after.state.span.as_ref() else {
+        // One that neither replay came to goes on: the evidence that opened it is not at hand.
+        let replayed = |span: &Span| before.get(span.span_id).is_some() || names.values().any(|id| *id == span.span_id);
+        return recorded.iter().find(|span| span.ongoing && !replayed(span)).cloned();
+    };
+    let id = names.get(&open.span_id).copied().unwrap_or(open.span_id);
     let known = recorded.iter().find(|span| span.span_id == id);
     match (known, before.get(open.span_id)) {
         (Some(known), Some(old)) => Some(merged(known, &old.span, open)),
+        (Some(known), None) if known.span_id != open.span_id => Some(known.clone()),
         _ => Some(open.clone()),
     }
 }
@@ -84,9 +92,9 @@ fn merged(known: &Span, old: &Span, new: &Span) -> Span {
     span
 }
 
-/// Spans of the old replay that the record knows by another id, because it saw a first failure whose evidence was
-/// never stored: found by their time.
-fn names(recorded: &[Span], before: &Lane) -> HashMap<SpanId, SpanId> {
+/// Spans of the replays that the record knows by another id, because it saw a first failure whose evidence is not at hand:
+/// those of the old one are found by their time; what only the new one has open is the one that is open in the record.
+fn names(recorded: &[Span], before: &Lane, after: &Lane) -> HashMap<SpanId, SpanId> {
     let known: BTreeSet<SpanId> = recorded.iter().map(|span| span.span_id).collect();
     let mut left: Vec<&Span> = recorded.iter().filter(|span| before.get(span.span_id).is_none()).collect();
     let mut names = HashMap::new();
@@ -94,6 +102,11 @@ fn names(recorded: &[Span], before: &Lane) -> HashMap<SpanId, SpanId> {
         if let Some(at) = left.iter().position(|other| overlap(span, other)) {
             names.insert(span.span_id, left.remove(at).span_id);
         }
+    }
+    let new =
+        after.state.span.as_ref().filter(|span| before.get(span.span_id).is_none() && !known.contains(&span.span_id));
+    if let Some((new, open)) = new.zip(left.iter().find(|other| other.ongoing)) {
+        names.insert(new.span_id, open.span_id);
     }
     names
 }

@@ -532,6 +532,23 @@ fn told(runs: &[(Seen, u64, u64)], back: Option<usize>) -> Vec<(usize, Evidence)
     all
 }
 
+/// Found by the property below: the clock stepped back, and what opened the span was pruned.
+#[test]
+fn a_span_whose_opening_is_pruned_stays_open_in_record_and_state() {
+    let runs = [(Good, 1, 2), (Good, 1, 1), (Good, 2, 1), (Good, 7, 0), (Good, 4, 2), (Alone, 7, 0)];
+    let story = told(&runs, Some(4));
+    block_on(async {
+        let record = Record::written(&story, &rash).await;
+        record.prune(129).await;
+        record.rejudge();
+        let open: Vec<Span> = record.spans().into_iter().filter(|span| span.ongoing).collect();
+        for (_, state) in record.states() {
+            assert_eq!(Vec::from_iter(state.span), open);
+        }
+        assert!(record.rejudge().is_unchanged());
+    });
+}
+
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
