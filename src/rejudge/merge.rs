@@ -52,21 +52,13 @@ pub(super) fn shifts(recorded: &[Span], before: &Lane, after: &Lane) -> Vec<Shif
     shifts.into_values().collect()
 }
 
-/// The open span of the record after the shifts.
-pub(super) fn open_span(recorded: &[Span], before: &Lane, after: &Lane) -> Option<Span> {
-    let names = names(recorded, before, after);
-    let Some(open) = after.state.span.as_ref() else {
-        // One that neither replay came to goes on: the evidence that opened it is not at hand.
-        let replayed = |span: &Span| before.get(span.span_id).is_some() || names.values().any(|id| *id == span.span_id);
-        return recorded.iter().find(|span| span.ongoing && !replayed(span)).cloned();
-    };
-    let id = names.get(&open.span_id).copied().unwrap_or(open.span_id);
-    let known = recorded.iter().find(|span| span.span_id == id);
-    match (known, before.get(open.span_id)) {
-        (Some(known), Some(old)) => Some(merged(known, &old.span, open)),
-        (Some(known), None) if known.span_id != open.span_id => Some(known.clone()),
-        _ => Some(open.clone()),
-    }
+/// The open span of the record after the shifts: it is the record that must come out of one piece, whatever the replays
+/// have open.
+pub(super) fn open_span(recorded: &[Span], shifts: &[Shift]) -> Option<Span> {
+    let shifted = |span: &&Span| shifts.iter().any(|shift| shift.before.as_ref() == Some(*span));
+    let kept = recorded.iter().filter(|span| !shifted(span));
+    let all = kept.chain(shifts.iter().filter_map(|shift| shift.after.as_ref()));
+    all.filter(|span| span.ongoing).max_by_key(|span| (span.start.latest, span.span_id)).cloned()
 }
 
 /// `known` with what differs between `old` and `new`. Things that belong together change together.

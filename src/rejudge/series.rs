@@ -54,7 +54,7 @@ pub(super) fn revise(
                 (None, None) => {}
             }
         }
-        let open = merge::open_span(&standing.spans, &before, &after);
+        let open = merge::open_span(&standing.spans, &shifts);
         let state = standing.state.revised(&before.state, &after.state, open);
         if state != standing.state {
             revision.put_state(&state)?;
