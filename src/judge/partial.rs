@@ -9,7 +9,7 @@ use super::context::NotTried;
 use super::facts::Facts;
 use super::failing::{self, Failing, dns_mechanism};
 use super::resolution::Lookup;
-use super::rules::dns::is_someone_else;
+use super::rules::dns::{is_someone_else, two_answers};
 use super::say;
 use super::seen::{Hop, Path};
 use crate::model::{AddressFamily, Failure, Layer, Mechanism, Partial, PartialScope, QuicHandshake, RuleId, Status};
@@ -80,6 +80,14 @@ const RULES: &[PartialRule] = &[
         description: "One of several own resolvers fails or lies, though it serves a foreign canary's name, while the site proves itself at an address that another one gave.",
         source: "DESIGN 4.1",
         decide: resolver,
+    },
+    PartialRule {
+        id: "partial.injected",
+        scope: PartialScope::Resolver,
+        confidence: 0.9,
+        description: "One datagram question got two different answers, at least one of which contradicts the reference, and the reader gets the site all the same (a relay, or the true answer won).",
+        source: "OONI tq-002; OONI's QA scenario of a hijack through a transparent proxy",
+        decide: injected,
     },
     PartialRule {
         id: "partial.quic",
@@ -201,6 +209,12 @@ fn resolver(facts: &Facts<'_>, _: Stage) -> Option<Found> {
         );
         Some(Found { mechanism, trust: 1.0, reason })
     })
+}
+
+fn injected(facts: &Facts<'_>, _: Stage) -> Option<Found> {
+    let sentence = facts.seen.hops.iter().find_map(|hop| two_answers(facts, hop))?;
+    let reason = format!("{sentence} Somebody on the path answers beside the name server, though the site is reached.");
+    Some(Found { mechanism: Mechanism::DnsInjected, trust: 1.0, reason })
 }
 
 /// How a resolver keeps its users from the site.

@@ -164,6 +164,22 @@ fn cases() -> Vec<Case> {
             &[],
         ),
         ("a resolver that could not be asked", resolvers(|story| story.resolver_fails(OTHER, Interrupted)), &[]),
+        (
+            "two answers, and the relay behind the forged one shows the site",
+            twice().at(LIAR, At::Page(page(200))).at(SITE, At::Ready).control_works().online(),
+            &[("partial.injected", M::DnsInjected)],
+        ),
+        (
+            "two answers of the site's own",
+            story(URL)
+                .own_answers(vec![answer(0, &[SITE], 1), answer(0, &[OLD], 40)])
+                .reference(&[SITE, OLD])
+                .at(SITE, At::Page(page(200)))
+                .at(OLD, At::Ready)
+                .control_works()
+                .online(),
+            &[],
+        ),
         // QUIC.
         ("QUIC works", greeted(None).control_quic(None), &[]),
         ("QUIC swallowed", silent().control_quic(None), &[("partial.quic", M::QuicTimeout)]),
@@ -198,6 +214,11 @@ fn cases() -> Vec<Case> {
             &[("partial.ipv6", M::TcpTimeout), ("partial.quic", M::QuicTimeout)],
         ),
     ]
+}
+
+/// In clear text: the forged answer first, the true one after it.
+fn twice() -> Story {
+    story("http://fergana.media/").own_answers(vec![answer(0, &[LIAR], 1), answer(0, &[SITE], 40)]).reference(&[SITE])
 }
 
 fn of(verdict: &crate::model::Verdict) -> Vec<(String, Mechanism)> {
@@ -237,7 +258,7 @@ fn every_rule_is_hit_and_known() {
     let known: std::collections::BTreeSet<&str> = partial_table().iter().map(|rule| rule.id).collect();
     assert_eq!((hit, known.len()), (known, partial_table().len()));
     for rule in partial_table() {
-        assert_eq!(rule.id, format!("partial.{}", rule.scope));
+        assert!(rule.id == format!("partial.{}", rule.scope) || rule.id == "partial.injected", "{}", rule.id);
     }
 }
 

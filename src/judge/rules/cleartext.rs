@@ -2,7 +2,7 @@
 
 use crate::judge::compare::{self, Likeness};
 use crate::judge::denial;
-use crate::judge::facts::Facts;
+use crate::judge::facts::{Facts, OwnAnswer};
 use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
 use crate::judge::seen::same_site;
@@ -192,8 +192,20 @@ fn matches_control(facts: &Facts<'_>) -> Option<Finding> {
             .and(throttle::doubts(facts))
             .and(say::controls(facts))
             .and(Some("It is the same page that the control gets.".into()))
+            .and(relayed(facts))
             .and(say::oddities(facts))
     })
+}
+
+/// The true page from an address that nobody else is given: nothing proves a relay in between, and it must not pass in
+/// silence (OONI's QA suite lets it).
+fn relayed(facts: &Facts<'_>) -> Option<String> {
+    let hop =
+        facts.seen.hops.iter().find(|hop| !hop.https && matches!(facts.own_answer(hop), OwnAnswer::Different(_)))?;
+    Some(format!(
+        "The address is not among those that the reference gives for {}: an edge of the site's own or a relay in between, which clear text cannot tell apart.",
+        say::host(hop)
+    ))
 }
 
 fn known_page(facts: &Facts<'_>) -> Option<Finding> {

@@ -228,6 +228,11 @@ fn sinkhole(facts: &Facts<'_>) -> Option<Finding> {
 
 fn injected(facts: &Facts<'_>) -> Option<Finding> {
     let hop = stuck(facts)?;
+    two_answers(facts, hop).map(|sentence| Finding::new(sentence).and(say::reference(&hop.reference)))
+}
+
+/// Two different answers to one question, one of which contradicts the reference: somebody on the path answers, too.
+pub(in crate::judge) fn two_answers<'e>(facts: &Facts<'e>, hop: &Hop<'e>) -> Option<String> {
     let reference = facts.reference(hop);
     let lookup = hop.own.lookups.iter().find(|lookup| lookup.conflict.is_some())?;
     let (first, second) = lookup.conflict?;
@@ -242,7 +247,7 @@ fn injected(facts: &Facts<'_>) -> Option<Finding> {
     };
     let contradicted = !agrees(&first.addresses) || !agrees(&second.addresses);
     (contradicted && !reference.is_empty()).then(|| {
-        Finding::new(format!(
+        format!(
             "{} sent two different answers to one question for {}: first {}, then {} ({} later).",
             say::resolver(lookup),
             say::host(hop),
@@ -251,8 +256,7 @@ fn injected(facts: &Facts<'_>) -> Option<Finding> {
             say::time(crate::model::Elapsed::from(
                 second.latency.as_duration().saturating_sub(first.latency.as_duration())
             )),
-        ))
-        .and(say::reference(&hop.reference))
+        )
     })
 }
 
