@@ -27,6 +27,11 @@ pub(super) enum Consensus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotTried;
 
+/// Factor on a verdict when one of three foreign canaries or more did not answer.
+const ONE_MISSING: f64 = 0.6;
+/// The same when more did not, or one of two.
+const MORE_MISSING: f64 = 0.25;
+
 /// Factor on a verdict when controls disagree.
 const DISAGREEMENT: f64 = 0.7;
 
@@ -209,6 +214,19 @@ impl<'e> Canaries<'e> {
     /// The vantage reaches the world: at least one foreign canary answered.
     pub(super) const fn fine(&self) -> bool {
         self.foreign.0 > 0
+    }
+
+    /// How far a failure may be laid at the site's door: None when no foreign canary answered. Each that did not answer
+    /// either is a sign that the line itself loses packets: bursts in which half of them get through would else make
+    /// a hundred false spans a year (`cargo bench --bench detection`).
+    pub(super) fn trust(&self) -> Option<f64> {
+        let (answered, asked) = self.foreign;
+        match asked.saturating_sub(answered) {
+            _ if answered == 0 => None,
+            0 => Some(1.0),
+            1 if asked > 2 => Some(ONE_MISSING),
+            _ => Some(MORE_MISSING),
+        }
     }
 
     /// Canaries were asked and none answered.

@@ -166,6 +166,12 @@ impl<'e> Facts<'e> {
         })
     }
 
+    /// How far what fails here and works at the control may be laid at the path's door; None when the control or the
+    /// canaries do not bear it out.
+    pub(super) fn differential(&self) -> Option<f64> {
+        Some(self.control_works()? * self.canaries.trust()?)
+    }
+
     /// How far the controls' success may be relied on; None when the site answered none of them.
     pub(super) fn control_works(&self) -> Option<f64> {
         match self.controls.consensus() {

@@ -12,7 +12,8 @@ const HEAD: &str = "\
 The rules are asked in this order; the first that speaks decides. *Confidence* is how sure one measurement makes us;
 *weight* is how much it counts as a trial of the sequential test. Both are lessened (times 0.7) when controls disagree or
 the site answers them with a server error only, and again when the site proves itself from here at an address that the
-own resolver did not give.
+own resolver did not give. What differs from the control counts less when foreign canaries fail as well, for then the line
+itself may be losing packets: times 0.6 when one of three or more does, times 0.25 when more do, or one of two.
 
 Three scales hold them together. Evidence that proves itself: 0.999 for a known certificate, 0.95 to 0.99 for names,
 answers and pages, 0.9 where a rare fault could look alike. Evidence that differs from the control: up to 0.9, by how

@@ -850,3 +850,15 @@ fn a_site_that_lives_at_another_address_counts_less() {
     assert_eq!((lost.mechanism, alive.mechanism), (Some(Mechanism::TlsReset), Some(Mechanism::TlsReset)));
     assert!(alive.weight < lost.weight);
 }
+
+#[test]
+fn a_line_that_loses_packets_makes_less_sure() {
+    let silent = || site().at(SITE, At::Tls(Failure::GenericTimeout)).control_works().online();
+    let weight = |story: Story| story.verdict().weight;
+    let all = weight(silent().online().online());
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    let lost = Failure::GenericTimeout;
+    assert!(near(weight(silent().online().no_world(lost.clone())), all * 0.6), "one of three");
+    assert!(near(weight(silent().no_world(lost.clone())), all * 0.25), "one of two");
+    assert!(near(weight(silent().no_world(lost.clone()).no_world(lost)), all * 0.25), "two of three");
+}

@@ -315,7 +315,7 @@ fn hint(facts: &Facts<'_>, answer: &HttpExchange) -> Option<String> {
 
 /// The comparison may be relied on: the control works and a foreign canary answers.
 fn compared(facts: &Facts<'_>, answer: &HttpExchange, why: &str) -> Option<Finding> {
-    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    let trust = facts.differential()?;
     Some(
         Finding::new(sentence(answer))
             .and(say::controls(facts))

@@ -297,7 +297,7 @@ fn proven(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
 
 /// As [`proven`], and a foreign canary shows that the resolver is not simply dead.
 fn proven_and_alive(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
-    let finding = proven(facts, mechanism).filter(|_| facts.canaries.fine())?;
+    let finding = proven(facts, mechanism)?.trusted(facts.canaries.trust()?);
     Some(finding.and(Some(format!("{} So the name server works for others.", say::canaries(facts)))))
 }
 
@@ -406,7 +406,7 @@ fn forged_silent(facts: &Facts<'_>) -> Option<Finding> {
     if own.all(|path| facts.controls.fails_at(path.address)) {
         return None;
     }
-    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    let trust = facts.differential()?;
     Some(forgery(facts, hop, &addresses).and(say::controls(facts)).and(Some(say::canaries(facts))).trusted(trust))
 }
 

@@ -143,7 +143,7 @@ fn alert(facts: &Facts<'_>) -> Option<Finding> {
 /// It fails here with `mechanism`, the control works, and a foreign canary answers.
 pub(super) fn comparison(facts: &Facts<'_>, mechanism: Mechanism) -> Option<Finding> {
     let failing = facts.failing.as_ref().filter(|failing| failing.mechanism == Some(mechanism))?;
-    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    let trust = facts.differential()?;
     // The site lives at another of its addresses, even for this vantage: one dead server may be all there is to it.
     let elsewhere = facts.seen.stuck().filter(|hop| failing.layer != Layer::Dns && hop.is_proven_elsewhere());
     let trust = if elsewhere.is_some() { trust * ELSEWHERE } else { trust };

@@ -244,7 +244,7 @@ fn same_address(facts: &Facts<'_>) -> Option<Finding> {
     let slow = way.pace.against(&usual(facts)).find(|slow| slow.part == PacePart::Handshake && slow.is_slow())?;
     let (fast, as_slow, latest) = other_name(facts, &way);
     let latest = latest.filter(|_| fast >= REPEATED && as_slow == 0)?;
-    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    let trust = facts.differential()?;
     let others = not_shared(facts, &slow).ok()?;
     let experiment = format!(
         "With the name {} in the greeting the same address answered within {}, with the site's own name only after {}; so it went {fast} times.",
@@ -275,7 +275,7 @@ fn unclear(facts: &Facts<'_>) -> Option<Finding> {
 
 /// The part that is slower than usual by most and fast for others.
 fn slowed(facts: &Facts<'_>, way: &Way<'_, '_>) -> Option<Finding> {
-    let trust = facts.control_works().filter(|_| facts.canaries.fine())?;
+    let trust = facts.differential()?;
     let usual = usual(facts);
     let large = way.pace.against(&usual).filter(Slowness::is_large);
     let mut confirmed: Vec<(Slowness, [String; 2])> =
