@@ -6,7 +6,8 @@ use url::{Host, Url};
 
 use crate::config::{ExperimentsConfig, ResolverSpec};
 use crate::model::{
-    AddressOrigin, DnsRole, Experiment, ExperimentKind, Failure, HttpExchange, Measurement, TcpConnect, TlsHandshake,
+    AddressOrigin, DnsRole, Experiment, ExperimentKind, Failure, HttpExchange, Measurement, SLOW_TIME, TcpConnect,
+    TlsHandshake,
 };
 use crate::probe::Prober;
 use crate::probe::outcome::last_hop;
@@ -93,7 +94,13 @@ pub async fn designs(
     measurement: &Measurement,
     limits: &Limits<'_>,
 ) -> Vec<Design> {
-    let Some(place) = Place::of(measurement) else { return Vec::new() };
+    let Some(place) = Place::of(measurement) else {
+        let kind = ExperimentKind::UnrelatedSni;
+        return slow_greeting(measurement, limits)
+            .filter(|_| limits.config.kinds.contains(&kind))
+            .into_iter()
+            .collect();
+    };
     let mut chosen: Vec<Design> = Vec::new();
     let unrelated = || limits.config.unrelated_name.clone();
     if let (Some(address), Host::Domain(name)) = (place.swallowed_hello(limits.before), &place.host)
@@ -122,6 +129,16 @@ pub async fn designs(
     }
     chosen.retain(|design| limits.config.kinds.contains(&design.kind()));
     chosen
+}
+
+/// A site that answered, only slowly: whether another name is greeted faster at the same address tells throttling by name.
+fn slow_greeting(measurement: &Measurement, limits: &Limits<'_>) -> Option<Design> {
+    let exchange = measurement.http.last().filter(|exchange| exchange.origin == AddressOrigin::Own)?;
+    let carried = |tls: &&TlsHandshake| tls.hop == exchange.hop && tls.address == exchange.address;
+    let slow = measurement.tls.iter().find(carried).filter(|tls| tls.is_authentic() && tls.elapsed >= SLOW_TIME)?;
+    let (address, name) = (slow.address, slow.server_name.clone());
+    let unrelated = limits.config.unrelated_name.clone();
+    (name != unrelated).then_some(Design::UnrelatedSni { address, name, unrelated })
 }
 
 /// The same request to another host.

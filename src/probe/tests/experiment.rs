@@ -9,7 +9,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::bed::{self, Ca, HERE, NOW, page};
 use crate::config::{Config, ExperimentsConfig, ResolverSpec};
 use crate::model::{
-    AddressOrigin, Experiment, ExperimentKind, ExperimentOutcome, Failure, Layer, Measurement, QueryType,
+    AddressOrigin, Experiment, ExperimentKind, ExperimentOutcome, Failure, Layer, Measurement, QueryType, SLOW_TIME,
 };
 use crate::probe::{Design, Limits, Prober, designs};
 
@@ -196,6 +196,12 @@ async fn where_it_failed_decides_what_is_tried() {
     let plain = bed::http(HERE, |_| page("403 Forbidden", "", b"blocked")).await;
     let answered = measured(format!("http://site.example:{}/", plain.port())).await;
     assert_eq!(called_for(&config, &answered, &resolvers).await, []);
+
+    let good = bed::https(HERE, ca.acceptor(&["good.example"], NOW, &[]), |_| bed::page("200 OK", "", b"here")).await;
+    let mut slow = measured(format!("https://good.example:{}/", good.port())).await;
+    assert_eq!(called_for(&config, &slow, &resolvers).await, [], "a plain success");
+    slow.tls[0].elapsed = SLOW_TIME;
+    assert_eq!(called_for(&config, &slow, &resolvers).await, [UnrelatedSni], "throttled by name, perhaps");
 
     let literal = measured(format!("https://{swallowing}/")).await;
     assert_eq!(called_for(&config, &literal, &resolvers).await, []);
