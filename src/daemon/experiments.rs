@@ -70,7 +70,7 @@ impl ExperimentDesk {
     }
 
     /// The measurement is an anomaly. Makes the experiments that it calls for if it is not the first one (`again`: the
-    /// series is known to be unsettled), and gives those of the last hour. A series asked for by hand is repeated at
+    /// series is known to be unsettled), and gives those of the last hour. `doubtful`: what answered is not known to be the site's own. A series asked for by hand is repeated at
     /// once.
     pub(super) async fn follow_up(
         &self,
@@ -79,13 +79,16 @@ impl ExperimentDesk {
         measurement: &Measurement,
         canaries: Option<&CanaryReport>,
         again: bool,
+        doubtful: bool,
     ) -> Vec<Experiment> {
         let now = measurement.started_at;
         let repeated = self.book.lock().note_anomaly(key, now) || again;
         let by_hand = measurement.trigger == Trigger::Manual;
         if (repeated || by_hand) && !is_offline(canaries) {
             let rounds = if by_hand { BY_HAND } else { 1 };
-            let made = join_all((0..rounds).map(|round| self.round(key, station, measurement, canaries, round))).await;
+            let made =
+                join_all((0..rounds).map(|round| self.round(key, station, measurement, (canaries, doubtful), round)))
+                    .await;
             self.book.lock().keep(key, made.into_iter().flatten());
         }
         self.book.lock().of(key, now)
@@ -97,7 +100,7 @@ impl ExperimentDesk {
         key: &SeriesKey,
         station: &Station,
         measurement: &Measurement,
-        canaries: Option<&CanaryReport>,
+        (canaries, doubtful): (Option<&CanaryReport>, bool),
         round: usize,
     ) -> Vec<Experiment> {
         tokio::time::sleep(PAUSE * u32::try_from(round).unwrap_or(0)).await;
@@ -108,7 +111,7 @@ impl ExperimentDesk {
             let book = self.book.lock();
             (book.of(key, measurement.started_at), book.rested(&key.vantage, &usable, now, by_hand))
         };
-        let limits = Limits { config: &self.config, canary: canary.as_ref(), before: &before };
+        let limits = Limits { config: &self.config, canary: canary.as_ref(), doubtful, before: &before };
         let wanted = designs(&self.prober, &station.vantage, measurement, &limits).await;
         let granted = {
             let mut book = self.book.lock();
@@ -145,7 +148,7 @@ impl Book {
         }
         page.begun.push((design.kind(), now));
         spent.push(now);
-        if let Design::SniElsewhere { canary, .. } = design {
+        if let Design::SniElsewhere { canary, .. } | Design::HostElsewhere { canary, .. } = design {
             self.canaries.insert((key.vantage.clone(), canary.clone()), now);
         }
         true
@@ -216,6 +219,7 @@ mod tests {
 
     fn pair(began: Timestamp) -> Experiment {
         let attempt = Attempt {
+            answer: None,
             name: "s.example".into(),
             address: None,
             resolver: None,

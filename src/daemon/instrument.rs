@@ -149,7 +149,11 @@ impl Instrument {
         evidence.baseline = standing.baseline;
         if anomaly {
             let (seen, canaries) = (&evidence.measurement, evidence.canaries.as_ref());
-            evidence.experiments = self.experiments.follow_up(key, station, seen, canaries, standing.unsettled).await;
+            let first = judge::judge(&evidence, &self.knowledge, country).status;
+            let doubtful = matches!(first, Status::Blocked | Status::Inconclusive);
+            let again = standing.unsettled;
+            let made = self.experiments.follow_up(key, station, seen, canaries, again, doubtful).await;
+            evidence.experiments = made;
         } else {
             self.experiments.clear(key);
         }

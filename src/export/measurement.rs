@@ -220,6 +220,7 @@ mod tests {
     fn experiments_are_told_without_the_local_name_server() {
         let (mut evidence, verdict) = fixtures::clienthello_swallowed();
         let attempt = |resolver: &str| crate::model::Attempt {
+            answer: None,
             name: "fergana.media".into(),
             address: None,
             resolver: Some(resolver.into()),

@@ -26,6 +26,7 @@ fn pair(
         if ago == 0 { started.plus(Duration::from_secs(12)) } else { started.minus(Duration::from_secs(ago * 60)) };
     let port = if layer == Layer::Http { 80 } else { 443 };
     let attempt = |name: &str, failure: Option<Failure>| Attempt {
+        answer: None,
         name: name.into(),
         address: Some(std::net::SocketAddr::new(address.parse().unwrap(), port)),
         resolver: None,
@@ -47,6 +48,36 @@ fn elsewhere(suspect: Option<Failure>, variant: Option<Failure>, ago: u64) -> Ex
 
 fn host(suspect: Option<Failure>, variant: Option<Failure>, ago: u64) -> Experiment {
     pair(ExperimentKind::OtherHost, Layer::Http, SITE, suspect, variant, ago)
+}
+
+/// Clear-text requests at a canary's address: what the site's name got there, and what the other one got.
+fn answers(suspect: &str, variant: &str) -> Vec<Experiment> {
+    let one = |ago| {
+        let mut pair = pair(ExperimentKind::HostElsewhere, Layer::Http, CANARY, None, None, ago);
+        (pair.suspect.answer, pair.variant.answer) = (Some(suspect.into()), Some(variant.into()));
+        pair
+    };
+    [9, 4, 0].map(one).to_vec()
+}
+
+/// The first answer comes at a canary's address as well, and only for the site's name.
+fn by_name(story: Story) -> Story {
+    let here = answer_in_short(&story.evidence.measurement.http[0]).unwrap();
+    with(story, [answers(&here, "301 to itself: ")])
+}
+
+fn clear_page() -> Story {
+    story(CLEAR).own(&[SITE]).reference(&[SITE]).at(SITE, At::Page(page(200))).control_works().online()
+}
+
+/// A page of somebody in clear text, while the control gets the site's.
+fn shown() -> Story {
+    story(CLEAR)
+        .own(&[SITE])
+        .reference(&[SITE])
+        .at(SITE, At::Page(stranger(200).titled("Access restricted")))
+        .control_works()
+        .online()
 }
 
 /// Three of them, the last with the measurement itself.
@@ -90,6 +121,43 @@ pub(super) fn cases() -> Vec<(&'static str, Story, &'static str)> {
         ("name in capitals", with(silence(), [named("Fergana.MEDIA")]), "tls.timeout.sni"),
         ("and a control works", with(silence().control_works(), [good()]), "tls.timeout.sni"),
         ("a control that cannot be asked", with(silence().control_dead(), [good()]), "tls.timeout.sni"),
+        ("a page by name", by_name(shown()), "http.blockpage.host_elsewhere"),
+        (
+            "a redirect by name",
+            by_name(
+                story(CLEAR)
+                    .own(&[SITE])
+                    .reference(&[SITE])
+                    .at(SITE, redirect("http://warning.kz/"))
+                    .then("http://warning.kz/")
+                    .own(&[LIAR])
+                    .reference(&[LIAR])
+                    .at(LIAR, At::Page(stranger(200)))
+                    .control_works()
+                    .online(),
+            ),
+            "http.redirect.host_elsewhere",
+        ),
+        (
+            "a page that no name calls forth",
+            with(shown(), [answers("301 to itself: ", "301 to itself: ")]),
+            "http.page.not_by_name",
+        ),
+        (
+            "a page that no name calls forth, twice",
+            with(shown(), [answers("301 to itself: ", "301 to itself: ")[1..].to_vec()]),
+            "http.blockpage.differential",
+        ),
+        (
+            "the name gets another page elsewhere than here",
+            with(shown(), [answers("404 to nowhere: ", "301 to itself: ")]),
+            "http.blockpage.differential",
+        ),
+        (
+            "the control's page needs no proof",
+            with(clear_page(), [answers("301 to itself: ", "301 to itself: ")]),
+            "http.matches_control",
+        ),
         // Near misses.
         ("only twice", with(silence(), [good()[1..].to_vec()]), "no.control"),
         (

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::facts::Facts;
 use super::rule::{Finding, Rule};
 use super::rules::{
-    authentic, cleartext, dns, experiments, gates, interception, layers, rest, site, throttle, vantage,
+    authentic, cleartext, dns, experiments, gates, interception, layers, page_elsewhere, rest, site, throttle, vantage,
 };
 
 /// Strongest first (DESIGN 4): what is the site's own but slowed down beyond doubt, what proves itself good, what proves
@@ -21,8 +21,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         dns::PROVEN,
         cleartext::PROVEN,
         experiments::RULES,
+        page_elsewhere::PROVEN,
         site::RULES,
         gates::RULES,
+        page_elsewhere::NOT_BY_NAME,
         cleartext::DIFFERENTIAL,
         dns::DIFFERENTIAL,
         interception::DIFFERENTIAL,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::labels::labels;
-use super::{Elapsed, Failure, Layer, Timestamp};
+use super::{Elapsed, Failure, HttpExchange, Layer, Timestamp};
 
 labels! {
     /// What is varied.
@@ -22,6 +22,8 @@ labels! {
         OtherFamily => "other_family",
         /// The site's own address, another Host in the clear-text request.
         OtherHost => "other_host",
+        /// A canary's address, the site's Host in a clear-text request.
+        HostElsewhere => "host_elsewhere",
     }
 }
 
@@ -63,6 +65,25 @@ pub struct Attempt {
     /// The layer that it failed in; null when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
+    /// What answered a clear-text request, so that answers can be compared: see [`answer_in_short`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// A clear-text answer in short: its status, where it sends visitors on, and its title. Enough to tell a block page from
+/// a server's own answer; a name that the answer echoes plays no part, so that a redirect to the same name under
+/// `https` is the same for every name. The title is hostile text.
+pub fn answer_in_short(exchange: &HttpExchange) -> Option<String> {
+    let status = exchange.status?;
+    let to = exchange.redirect.as_ref().and_then(|url| url.host_str());
+    let to = match to {
+        None => "nowhere",
+        Some(host) if Some(host) == exchange.url.host_str() => "itself",
+        Some(host) => host,
+    };
+    let title = exchange.body.as_ref().and_then(|body| body.title.as_deref()).unwrap_or_default();
+    let title: String = title.chars().take(200).collect();
+    Some(format!("{status} to {to}: {title}"))
 }
 
 /// Two attempts, made near in time, that differ in one thing only.
@@ -101,6 +122,7 @@ mod tests {
 
     fn experiment(suspect: Option<Failure>, variant: Option<Failure>) -> Experiment {
         let attempt = |failure| Attempt {
+            answer: None,
             name: "site.example".into(),
             address: None,
             resolver: None,

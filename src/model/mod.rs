@@ -24,7 +24,7 @@ pub use control::{
     CanaryQuic, CanaryReport, CanaryResult, CanaryScope, ControlDns, ControlEndpoint, ControlHttp, ControlKind,
     ControlQuic, ControlReport, Evidence,
 };
-pub use experiment::{Attempt, Experiment, ExperimentKind, ExperimentOutcome};
+pub use experiment::{Attempt, Experiment, ExperimentKind, ExperimentOutcome, answer_in_short};
 pub use failure::Failure;
 pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId};
 pub use labels::UnknownLabel;

@@ -102,6 +102,7 @@ fn busy() -> Metrics {
     let started = evidence.measurement.started_at;
     for at in [started, started.minus(Duration::from_secs(60))] {
         let attempt = |failure| Attempt {
+            answer: None,
             name: "fergana.media".to_owned(),
             address: None,
             resolver: None,

@@ -30,7 +30,10 @@ pub(super) fn draw(sketch: &mut Sketch<'_>, experiments: &[Experiment]) {
 /// How the changed thing is led in.
 const fn changed(kind: ExperimentKind) -> &'static str {
     match kind {
-        ExperimentKind::UnrelatedSni | ExperimentKind::SniElsewhere | ExperimentKind::OtherHost => "but as",
+        ExperimentKind::UnrelatedSni
+        | ExperimentKind::SniElsewhere
+        | ExperimentKind::OtherHost
+        | ExperimentKind::HostElsewhere => "but as",
         ExperimentKind::OtherResolvers | ExperimentKind::OtherFamily => "there as",
     }
 }
@@ -68,6 +71,7 @@ mod tests {
     fn attempt(name: &str, address: &str, failure: Option<(Layer, Failure)>) -> Attempt {
         let (layer, failure) = failure.unzip();
         Attempt {
+            answer: None,
             name: name.into(),
             address: Some(address.parse().unwrap()),
             resolver: None,

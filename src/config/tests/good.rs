@@ -214,7 +214,12 @@ url = "https://stable.example/"
     assert_eq!(config.network.allow_private.len(), 2);
     assert_eq!(config.control.helpers[0].id.as_str(), "helper.example");
     assert_eq!(config.control.helpers[0].token_file, Some(desk.path("secret/token")));
-    let kinds = [ExperimentKind::UnrelatedSni, ExperimentKind::OtherResolvers, ExperimentKind::OtherHost];
+    let kinds = [
+        ExperimentKind::UnrelatedSni,
+        ExperimentKind::OtherResolvers,
+        ExperimentKind::OtherHost,
+        ExperimentKind::HostElsewhere,
+    ];
     assert_eq!(config.experiments.kinds, kinds);
     assert_eq!((config.experiments.unrelated_name.as_str(), config.experiments.per_hour), ("xn--bcher-kva.example", 6));
     assert_eq!(config.vantages[0].via, Via::Socks5 { proxy: "[::1]:1080".to_owned() });

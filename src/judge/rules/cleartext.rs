@@ -151,10 +151,15 @@ pub(in crate::judge) const DIFFERENTIAL: &[Rule] = &[
 ];
 
 /// The final answer, reached by own addresses, that lacks a proof.
-fn unproven<'e>(facts: &Facts<'e>) -> Option<&'e HttpExchange> {
+pub(in crate::judge) fn unproven<'e>(facts: &Facts<'e>) -> Option<&'e HttpExchange> {
     let seen = &facts.seen;
     let answer = seen.answer().filter(|_| seen.authentic_own_answer().is_none())?;
     seen.stuck().is_none().then_some(answer)
+}
+
+/// Whether the answer is another than every control's.
+pub(in crate::judge) fn differs(facts: &Facts<'_>, answer: &HttpExchange) -> bool {
+    likeness(facts, answer) == Likeness::Different
 }
 
 /// The likeness to the controls' answers: the same as any, or different from every one that can be compared.
@@ -169,7 +174,7 @@ fn likeness(facts: &Facts<'_>, answer: &HttpExchange) -> Likeness {
     }
 }
 
-fn sentence(answer: &HttpExchange) -> String {
+pub(in crate::judge) fn sentence(answer: &HttpExchange) -> String {
     let title = answer.body.as_ref().and_then(|body| body.title.as_deref());
     let titled = title.map(|title| format!(", titled {}", say::quoted(title))).unwrap_or_default();
     format!(

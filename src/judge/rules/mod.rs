@@ -7,6 +7,7 @@ pub(super) mod experiments;
 pub(super) mod gates;
 pub(super) mod interception;
 pub(super) mod layers;
+pub(super) mod page_elsewhere;
 pub(super) mod rest;
 pub(super) mod site;
 pub(super) mod throttle;

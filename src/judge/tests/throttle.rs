@@ -73,6 +73,7 @@ impl Slow {
     /// Experiments with another name at the same address: (this name's time, the other's).
     fn experiments(self, times: &[(f64, f64)]) -> Self {
         let attempt = |name: &str, elapsed: f64| Attempt {
+            answer: None,
             name: name.into(),
             address: Some(format!("{SITE}:443").parse().unwrap()),
             resolver: None,

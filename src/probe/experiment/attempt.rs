@@ -9,7 +9,9 @@ use url::{Host, Url};
 
 use super::{Bench, record};
 use crate::config::ResolverSpec;
-use crate::model::{Attempt, DnsExchange, DnsRole, Elapsed, Failure, Layer, QueryType, Timestamp, TlsHandshake};
+use crate::model::{
+    Attempt, DnsExchange, DnsRole, Elapsed, Failure, Layer, QueryType, Timestamp, TlsHandshake, answer_in_short,
+};
 use crate::probe::dns::{self, DnsQuery};
 use crate::probe::http;
 use crate::probe::measure::cut_short;
@@ -18,7 +20,7 @@ use crate::probe::wire::{Wire, WireNotes};
 use crate::vantage::Connection;
 
 /// Bytes of a page that are read: that one comes is all that is asked.
-const GLIMPSE: u64 = 1024;
+const GLIMPSE: u64 = 4096;
 
 /// What a TLS record may begin with (RFC 8446 section 5.1): change_cipher_spec, alert, handshake, application_data.
 const TLS_RECORD: std::ops::RangeInclusive<u8> = 20..=23;
@@ -33,6 +35,7 @@ fn begin(name: &str, address: Option<SocketAddr>) -> (Attempt, Instant) {
         elapsed: Elapsed::default(),
         failure: None,
         layer: None,
+        answer: None,
     };
     (attempt, Instant::now())
 }
@@ -73,7 +76,7 @@ impl Bench<'_> {
 
     /// Sends a clear-text request for `url`. The head of any answer is one.
     pub(super) async fn request(&self, address: SocketAddr, url: &Url) -> Attempt {
-        let (attempt, started) = begin(url.host_str().unwrap_or_default(), Some(address));
+        let (mut attempt, started) = begin(url.host_str().unwrap_or_default(), Some(address));
         let outcome = match self.line(address).await {
             Err(failure) => Some((Layer::Tcp, failure)),
             Ok(line) => {
@@ -92,6 +95,7 @@ impl Bench<'_> {
                     body_limit: GLIMPSE,
                 };
                 let (exchange, _) = http::exchange(Box::new(line.wire), &line.notes, &get).await;
+                attempt.answer = answer_in_short(&exchange);
                 let failure = cut_short(exchange.failure, limit, usual).filter(|_| exchange.status.is_none());
                 failure.map(|failure| (Layer::Http, failure))
             }

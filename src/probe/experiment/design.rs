@@ -51,6 +51,15 @@ pub enum Design {
         /// What is visited.
         url: Url,
     },
+    /// A clear-text request for the site and for an unrelated host at the address of a canary, which knows neither.
+    HostElsewhere {
+        /// Whose address.
+        canary: Url,
+        /// What is asked for.
+        url: Url,
+        /// The other host.
+        unrelated: String,
+    },
     /// A clear-text request for the site and for an unrelated host at the site's address.
     OtherHost {
         /// Where to.
@@ -71,6 +80,7 @@ impl Design {
             Self::OtherResolvers { .. } => ExperimentKind::OtherResolvers,
             Self::OtherFamily { .. } => ExperimentKind::OtherFamily,
             Self::OtherHost { .. } => ExperimentKind::OtherHost,
+            Self::HostElsewhere { .. } => ExperimentKind::HostElsewhere,
         }
     }
 }
@@ -82,12 +92,15 @@ pub struct Limits<'a> {
     pub config: &'a ExperimentsConfig,
     /// The canary whose address may be used, if one may.
     pub canary: Option<&'a Url>,
+    /// What answered is not known to be the site's own.
+    pub doubtful: bool,
     /// Experiments of the last hour: what was tried before is tried again.
     pub before: &'a [Experiment],
 }
 
 /// The experiments, one a kind at most, that may tell why `measurement` failed on the addresses that users of the
-/// vantage get. A block page in clear text calls for none: servers show a page of its own to every host.
+/// vantage get. An answer in clear text that is not known to be the site's own is compared at a canary's address only: at
+/// the site's own, servers show other pages to other hosts.
 pub async fn designs(
     prober: &Prober,
     vantage: &Vantage,
@@ -95,11 +108,8 @@ pub async fn designs(
     limits: &Limits<'_>,
 ) -> Vec<Design> {
     let Some(place) = Place::of(measurement) else {
-        let kind = ExperimentKind::UnrelatedSni;
-        return slow_greeting(measurement, limits)
-            .filter(|_| limits.config.kinds.contains(&kind))
-            .into_iter()
-            .collect();
+        let chosen = [slow_greeting(measurement, limits), doubtful_answer(measurement, limits)];
+        return chosen.into_iter().flatten().filter(|design| limits.config.kinds.contains(&design.kind())).collect();
     };
     let mut chosen: Vec<Design> = Vec::new();
     let unrelated = || limits.config.unrelated_name.clone();
@@ -139,6 +149,15 @@ fn slow_greeting(measurement: &Measurement, limits: &Limits<'_>) -> Option<Desig
     let (address, name) = (slow.address, slow.server_name.clone());
     let unrelated = limits.config.unrelated_name.clone();
     (name != unrelated).then_some(Design::UnrelatedSni { address, name, unrelated })
+}
+
+/// An answer in clear text that may be somebody else's: a canary's address shows whether the name alone calls it forth.
+fn doubtful_answer(measurement: &Measurement, limits: &Limits<'_>) -> Option<Design> {
+    let first = measurement.http.first().filter(|exchange| exchange.url.scheme() == "http" && limits.doubtful)?;
+    let (url, unrelated) = (first.url.clone(), limits.config.unrelated_name.clone());
+    let named = matches!(url.host(), Some(Host::Domain(name)) if name != unrelated) && url.port().is_none();
+    let canary = limits.canary.filter(|canary| canary.host_str() != url.host_str())?;
+    named.then(|| Design::HostElsewhere { canary: canary.clone(), url, unrelated })
 }
 
 /// The same request to another host.

@@ -14,6 +14,9 @@ use super::Prober;
 use crate::model::{Attempt, Experiment, Layer};
 use crate::vantage::Vantage;
 
+/// Where a canary answers in clear text.
+const CLEAR_TEXT: u16 = 80;
+
 /// The time within which both attempts end, and what they share.
 struct Bench<'a> {
     prober: &'a Prober,
@@ -45,6 +48,12 @@ impl Prober {
             Design::OtherHost { address, url, unrelated } => {
                 let other = design::with_host(url, unrelated)?;
                 (bench.request(*address, &other).await, bench.request(*address, url).await)
+            }
+            Design::HostElsewhere { canary, url, unrelated } => {
+                let other = design::with_host(url, unrelated)?;
+                let mut address = bench.address_of(canary).await?;
+                address.set_port(CLEAR_TEXT);
+                (bench.request(address, &other).await, bench.request(address, url).await)
             }
         };
         Some(Experiment { kind: design.kind(), suspect, variant })

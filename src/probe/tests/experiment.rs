@@ -158,7 +158,7 @@ async fn a_name_server_that_contradicts_itself_is_caught() {
 async fn called_for(config: &Config, measurement: &Measurement, resolvers: &[ResolverSpec]) -> Vec<ExperimentKind> {
     let all = ExperimentsConfig::default();
     let canary = "https://canary.example/".parse().unwrap();
-    let limits = Limits { config: &all, canary: Some(&canary), before: &[] };
+    let limits = Limits { doubtful: false, config: &all, canary: Some(&canary), before: &[] };
     let prober = Prober::new(config).unwrap();
     let chosen = designs(&prober, &bed::vantage(resolvers), measurement, &limits).await;
     chosen.iter().map(Design::kind).collect()
@@ -197,7 +197,7 @@ async fn where_it_failed_decides_what_is_tried() {
     let answered = measured(format!("http://site.example:{}/", plain.port())).await;
     assert_eq!(called_for(&config, &answered, &resolvers).await, []);
 
-    let good = bed::https(HERE, ca.acceptor(&["good.example"], NOW, &[]), |_| bed::page("200 OK", "", b"here")).await;
+    let good = bed::https(HERE, ca.acceptor(&["good.example"], NOW, &[]), |_| page("200 OK", "", b"here")).await;
     let mut slow = measured(format!("https://good.example:{}/", good.port())).await;
     assert_eq!(called_for(&config, &slow, &resolvers).await, [], "a plain success");
     slow.tls[0].elapsed = SLOW_TIME;
@@ -223,12 +223,12 @@ async fn what_is_switched_off_is_not_made_and_a_known_address_is_tried_again() {
     made.suspect.address = Some(twin.address);
     let few = ExperimentsConfig { kinds: vec![ExperimentKind::UnrelatedSni], ..ExperimentsConfig::default() };
     for (before, expected) in [(vec![], address), (vec![made], twin.address)] {
-        let limits = Limits { config: &few, canary: None, before: &before };
+        let limits = Limits { doubtful: false, config: &few, canary: None, before: &before };
         let chosen = designs(&prober, &bed::vantage(&resolvers), &measurement, &limits).await;
         assert_eq!(chosen, [unrelated_sni(expected)]);
     }
     let none = ExperimentsConfig { kinds: Vec::new(), ..few };
-    let limits = Limits { config: &none, canary: None, before: &[] };
+    let limits = Limits { doubtful: false, config: &none, canary: None, before: &[] };
     assert!(designs(&prober, &bed::vantage(&resolvers), &measurement, &limits).await.is_empty());
 }
 
@@ -246,7 +246,7 @@ async fn the_other_family_is_tried_where_one_fails_and_the_other_was_not_reached
     measurement.tls[0].address = six;
     assert!(measurement.dns.iter().any(|dns| dns.query_type == QueryType::A && dns.failure.is_none()));
     let all = ExperimentsConfig { kinds: vec![ExperimentKind::OtherFamily], ..ExperimentsConfig::default() };
-    let limits = Limits { config: &all, canary: None, before: &[] };
+    let limits = Limits { doubtful: false, config: &all, canary: None, before: &[] };
     let chosen = designs(&Prober::new(&config).unwrap(), &bed::vantage(&resolvers), &measurement, &limits).await;
     let [Design::OtherFamily { failing, other, .. }] = chosen.as_slice() else { panic!("{chosen:?}") };
     assert_eq!((*failing, *other), (six, address));
