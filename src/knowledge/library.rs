@@ -203,6 +203,9 @@ impl Fingerprints {
     }
 }
 
+/// Where an expression stands, if it is one, and the entries that want it.
+type Tried = (Option<usize>, Vec<usize>);
+
 /// Fingerprints sorted by the way in which they are looked up; those that look for the same share one place.
 #[derive(Default)]
 struct Sorted<'e> {
@@ -212,7 +215,7 @@ struct Sorted<'e> {
     owners: Vec<Vec<usize>>,
     by_text: HashMap<String, usize>,
     /// Each with the text that it needs.
-    expressions: BTreeMap<(&'e Place, &'e str), (Option<usize>, Vec<usize>)>,
+    expressions: BTreeMap<(&'e Place, &'e str), Tried>,
 }
 
 impl<'e> Sorted<'e> {
