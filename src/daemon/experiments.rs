@@ -148,7 +148,7 @@ impl Book {
         }
         page.begun.push((design.kind(), now));
         spent.push(now);
-        if let Design::SniElsewhere { canary, .. } | Design::HostElsewhere { canary, .. } = design {
+        if let Some(canary) = design.canary() {
             self.canaries.insert((key.vantage.clone(), canary.clone()), now);
         }
         true
@@ -228,7 +228,7 @@ mod tests {
             failure: None,
             layer: None,
         };
-        Experiment { kind: ExperimentKind::UnrelatedSni, suspect: attempt.clone(), variant: attempt }
+        Experiment { kind: ExperimentKind::UnrelatedSni, canary: None, suspect: attempt.clone(), variant: attempt }
     }
 
     #[test]

@@ -231,7 +231,7 @@ mod tests {
         };
         let kind = crate::model::ExperimentKind::OtherResolvers;
         let (suspect, variant) = (attempt("udp://192.168.77.1:53"), attempt("tcp://192.168.77.1:53"));
-        evidence.experiments = vec![Experiment { kind, suspect, variant }];
+        evidence.experiments = vec![Experiment { kind, canary: None, suspect, variant }];
         let mut out = Vec::new();
         measurement_json(&evidence, &verdict, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

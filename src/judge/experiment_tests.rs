@@ -35,7 +35,12 @@ fn pair(
         layer: failure.is_some().then_some(layer),
         failure,
     };
-    Experiment { kind, suspect: attempt("fergana.media", suspect), variant: attempt("example.org", variant) }
+    Experiment {
+        kind,
+        canary: None,
+        suspect: attempt("fergana.media", suspect),
+        variant: attempt("example.org", variant),
+    }
 }
 
 fn sni(suspect: Option<Failure>, variant: Option<Failure>, ago: u64) -> Experiment {
@@ -50,14 +55,43 @@ fn host(suspect: Option<Failure>, variant: Option<Failure>, ago: u64) -> Experim
     pair(ExperimentKind::OtherHost, Layer::Http, SITE, suspect, variant, ago)
 }
 
-/// Clear-text requests at a canary's address: what the site's name got there, and what the other one got.
+/// Clear-text requests at the addresses of two canaries in turn: what the site's name got there, and what the other one
+/// got.
 fn answers(suspect: &str, variant: &str) -> Vec<Experiment> {
-    let one = |ago| {
+    let one = |(ago, canary): (u64, &str)| {
         let mut pair = pair(ExperimentKind::HostElsewhere, Layer::Http, CANARY, None, None, ago);
+        pair.canary = Some(canary.into());
         (pair.suspect.answer, pair.variant.answer) = (Some(suspect.into()), Some(variant.into()));
         pair
     };
-    [9, 4, 0].map(one).to_vec()
+    [(9, "one.example"), (4, "two.example"), (0, "one.example")].map(one).to_vec()
+}
+
+/// The same, where the request for the site fails and the other one is answered.
+fn breaks(layer: Layer, failure: &Failure) -> Vec<Experiment> {
+    let mut pairs = answers("", "301 to itself: ");
+    for suspect in pairs.iter_mut().map(|pair| &mut pair.suspect) {
+        (suspect.answer, suspect.failure, suspect.layer) = (None, Some(failure.clone()), Some(layer));
+    }
+    pairs
+}
+
+/// All pairs at the address of one canary.
+fn one_canary(mut story: Story) -> Story {
+    story.evidence.experiments.iter_mut().for_each(|pair| pair.canary = Some("one.example".into()));
+    story
+}
+
+/// The latest pair is older than the measurement.
+fn stale(mut pairs: Vec<Experiment>) -> Vec<Experiment> {
+    let before = pairs[1].suspect.at;
+    (pairs[2].suspect.at, pairs[2].variant.at) = (before, before);
+    pairs
+}
+
+/// The site's own page in clear text, and no control to compare it with.
+fn healthy_alone() -> Story {
+    story(CLEAR).own(&[SITE]).reference(&[SITE]).at(SITE, At::Page(page(200))).online()
 }
 
 /// The first answer comes at a canary's address as well, and only for the site's name.
@@ -137,6 +171,32 @@ pub(super) fn cases() -> Vec<(&'static str, Story, &'static str)> {
                     .online(),
             ),
             "http.redirect.host_elsewhere",
+        ),
+        (
+            "at one canary's address only: its server may be the site's too",
+            one_canary(by_name(shown())),
+            "http.blockpage.differential",
+        ),
+        ("a healthy site beside a canary in one delivery network", one_canary(by_name(healthy_alone())), "no.control"),
+        (
+            "a page here, a reset by name elsewhere",
+            with(shown(), [breaks(Layer::Http, &ConnectionReset)]),
+            "http.blockpage.host_elsewhere",
+        ),
+        (
+            "a page here, silence by name elsewhere",
+            with(shown(), [breaks(Layer::Http, &GenericTimeout)]),
+            "http.blockpage.host_elsewhere",
+        ),
+        (
+            "a reset by name that is past",
+            with(shown(), [stale(breaks(Layer::Http, &ConnectionReset))]),
+            "http.blockpage.differential",
+        ),
+        (
+            "no connection at the canary",
+            with(shown(), [breaks(Layer::Tcp, &ConnectionReset)]),
+            "http.blockpage.differential",
         ),
         (
             "a page that no name calls forth",

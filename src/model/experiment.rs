@@ -91,6 +91,9 @@ pub fn answer_in_short(exchange: &HttpExchange) -> Option<String> {
 pub struct Experiment {
     /// What is varied.
     pub kind: ExperimentKind,
+    /// The host of the canary at whose address both were made; null for the site's own address or a resolver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
     /// With what is suspected to be blocked.
     pub suspect: Attempt,
     /// With the one thing changed.
@@ -131,7 +134,12 @@ mod tests {
             failure,
             layer: None,
         };
-        Experiment { kind: ExperimentKind::UnrelatedSni, suspect: attempt(suspect), variant: attempt(variant) }
+        Experiment {
+            kind: ExperimentKind::UnrelatedSni,
+            canary: None,
+            suspect: attempt(suspect),
+            variant: attempt(variant),
+        }
     }
 
     #[test]
@@ -157,6 +165,6 @@ mod tests {
         let pair = experiment(Some(Failure::ConnectionReset), None);
         let text = serde_json::to_string(&pair).unwrap();
         assert_eq!(serde_json::from_str::<Experiment>(&text).unwrap(), pair);
-        assert!(!text.contains("layer") && !text.contains("resolver"), "{text}");
+        assert!(!text.contains("layer") && !text.contains("resolver") && !text.contains("canary"), "{text}");
     }
 }

@@ -112,7 +112,7 @@ fn busy() -> Metrics {
             layer: None,
         };
         let (suspect, variant) = (attempt(Some(Failure::Eof)), attempt(None));
-        evidence.experiments.push(Experiment { kind: ExperimentKind::UnrelatedSni, suspect, variant });
+        evidence.experiments.push(Experiment { kind: ExperimentKind::UnrelatedSni, canary: None, suspect, variant });
     }
     metrics.observe(&evidence, &verdict(&evidence, Status::Blocked));
     let span = span(&key, Some(Mechanism::TlsTimeout));

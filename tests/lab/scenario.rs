@@ -109,7 +109,7 @@ pub(crate) struct Host {
     pub(crate) http: PlainHttp,
     #[serde(default)]
     pub(crate) page: Page,
-    /// Other pages, for clients that come from there.
+    /// Other pages, for clients that come from there or name that host; the first that fits.
     #[serde(default)]
     pub(crate) page_for: Vec<PageFor>,
     /// What is wrong with it.
@@ -209,12 +209,14 @@ pub(crate) enum Coding {
     Br,
 }
 
-/// A page for clients that come from one place.
+/// A page for clients that come from one place, or for one host.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageFor {
-    /// `vantage`, `isp` or `abroad` (where the way out is).
-    pub(crate) from: Place,
+    /// `vantage`, `isp` or `abroad` (where the way out is). Default: anywhere.
+    pub(crate) from: Option<Place>,
+    /// For requests that name this host: a server that many sites share. Default: any.
+    pub(crate) host: Option<String>,
     pub(crate) page: Page,
 }
 

@@ -87,6 +87,7 @@ mod tests {
         let silent = || Some((Layer::Tls, Failure::GenericTimeout));
         let pair = |kind, address, suspect, variant| Experiment {
             kind,
+            canary: None,
             suspect: attempt("fergana.media", address, suspect),
             variant: attempt("example.org", address, variant),
         };

@@ -1,14 +1,20 @@
 //! Who shows another page in clear text: the same request at an unrelated server tells whether its name alone calls it
 //! forth. If it does, somebody on the path answers; if it does not, the page may be the site's own server's.
 
+use std::collections::BTreeSet;
+
 use super::cleartext;
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
-use crate::model::{Experiment, ExperimentKind, ExperimentOutcome, HttpExchange, answer_in_short};
+use crate::model::{Experiment, ExperimentKind, ExperimentOutcome, Failure, HttpExchange, Layer, answer_in_short};
 
 /// Pairs that are needed, as for the other experiments.
 const REPEATED: usize = 3;
+
+/// Canaries at whose addresses the name must call the answer forth. A delivery network that serves the canary may serve
+/// the site too, and gives the site's own page at any of its addresses; two canaries belong in different networks.
+const CANARIES: usize = 2;
 
 pub(in crate::judge) const PROVEN: &[Rule] = &[
     blocked!(
@@ -18,7 +24,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.97,
         1.0,
         |facts| by_name(facts, true),
-        "The redirect that a clear-text request for the site gets comes at a canary's address too, where an unrelated name gets another answer: three times in the hour, none to the contrary.",
+        "A clear-text request for the site is redirected, and at the addresses of two canaries gets the same answer or breaks off, where an unrelated name gets another answer: three times in the hour, none to the contrary.",
         "OONI ts-024 in clear text; DESIGN 4.4"
     ),
     blocked!(
@@ -28,7 +34,7 @@ pub(in crate::judge) const PROVEN: &[Rule] = &[
         0.97,
         1.0,
         |facts| by_name(facts, false),
-        "The page that a clear-text request for the site gets comes at a canary's address too, where an unrelated name gets another answer: three times in the hour, none to the contrary.",
+        "A clear-text request for the site gets a page, and at the addresses of two canaries gets the same answer or breaks off, where an unrelated name gets another answer: three times in the hour, none to the contrary.",
         "OONI ts-024 in clear text; DESIGN 4.4"
     ),
 ];
@@ -61,19 +67,36 @@ fn by_name(facts: &Facts<'_>, wants_redirect: bool) -> Option<Finding> {
     let answer = cleartext::unproven(facts)?;
     let (first, all) = pairs(facts)?;
     let here = answer_in_short(first)?;
+    let same = |pair: &&Experiment| pair.suspect.answer.as_ref() == Some(&here);
     let shows = |pair: &&Experiment| {
-        pair.suspect.answer.as_ref() == Some(&here) && pair.variant.answer.as_ref().is_some_and(|other| *other != here)
+        (same(pair) || breaks_off(pair)) && pair.variant.answer.as_ref().is_some_and(|other| *other != here)
     };
+    // The answer that comes here now is the one of the pairs; what only broke off must have done so with this measurement.
+    let in_force = all.iter().any(|pair| same(&pair) || pair.began() >= facts.measurement.started_at);
+    let canaries: BTreeSet<&str> = all.iter().filter_map(|pair| pair.canary.as_deref()).collect();
     let departs = facts.seen.unproven_departure().is_some();
-    (departs == wants_redirect && all.iter().all(shows)).then_some(())?;
+    let proven = canaries.len() >= CANARIES && in_force && all.iter().all(shows);
+    (departs == wants_redirect && proven).then_some(())?;
     let (pair, times) = (all.first()?, all.len());
+    let what = match all.iter().filter(|pair| same(pair)).count() {
+        0 => "broke off",
+        count if count == times => "got the same answer",
+        _ => "got the same answer or broke off",
+    };
     let shown = format!(
-        "The same answer came to the request for {} at the unrelated server {}, where one for {} was answered otherwise, {times} of {times} times: somebody on the path answers whoever names the site.",
+        "At the addresses of {} unrelated sites the request for {} {what}, where one for {} was answered otherwise, {times} of {times} times: somebody on the path looks for whoever names the site.",
+        canaries.len(),
         say::quoted(&pair.suspect.name),
-        pair.suspect.address?,
         say::quoted(&pair.variant.name),
     );
     Some(Finding::new(cleartext::sentence(answer)).and([shown]).and(say::controls(facts)))
+}
+
+/// The request for the site got no answer over a connection that stood.
+fn breaks_off(pair: &Experiment) -> bool {
+    let cut =
+        matches!(pair.suspect.failure, Some(Failure::ConnectionReset | Failure::GenericTimeout | Failure::TimedOut));
+    cut && pair.suspect.layer == Some(Layer::Http)
 }
 
 fn not_by_name(facts: &Facts<'_>) -> Option<Finding> {

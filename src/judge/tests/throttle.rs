@@ -84,6 +84,7 @@ impl Slow {
         };
         let experiments = times.iter().map(|&(suspect, variant)| Experiment {
             kind: ExperimentKind::UnrelatedSni,
+            canary: None,
             suspect: attempt("fergana.media", suspect),
             variant: attempt("example.org", variant),
         });

@@ -83,6 +83,14 @@ impl Design {
             Self::HostElsewhere { .. } => ExperimentKind::HostElsewhere,
         }
     }
+
+    /// The canary at whose address it is made.
+    pub const fn canary(&self) -> Option<&Url> {
+        match self {
+            Self::SniElsewhere { canary, .. } | Self::HostElsewhere { canary, .. } => Some(canary),
+            _ => None,
+        }
+    }
 }
 
 /// What the choice depends on beside the measurement.

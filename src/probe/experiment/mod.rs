@@ -56,7 +56,8 @@ impl Prober {
                 (bench.request(address, &other).await, bench.request(address, url).await)
             }
         };
-        Some(Experiment { kind: design.kind(), suspect, variant })
+        let canary = design.canary().and_then(|url| url.host_str()).map(str::to_owned);
+        Some(Experiment { kind: design.kind(), canary, suspect, variant })
     }
 }
 

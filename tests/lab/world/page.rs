@@ -12,13 +12,13 @@ use anyhow::Result;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use crate::places::Place;
-use crate::scenario::{Coding, Host, Page};
+use crate::scenario::{Coding, Host, Page, PageFor};
 
 /// Between the last byte of a body that stays short and the end of its connection: what was sent must be out by then.
 const BEFORE_THE_BREAK: Duration = Duration::from_millis(50);
@@ -29,19 +29,25 @@ const PIECE: usize = 1 << 16;
 /// All pages of a host.
 pub(crate) struct Pages {
     page: Prepared,
-    page_for: Vec<(Place, Prepared)>,
+    page_for: Vec<(PageFor, Prepared)>,
 }
 
 impl Pages {
     pub(crate) fn of(host: &Host) -> Result<Self> {
-        let page_for = host.page_for.iter().map(|other| Ok((other.from, Prepared::new(&other.page)?)));
+        let page_for = host.page_for.iter().map(|other| Ok((other.clone(), Prepared::new(&other.page)?)));
         Ok(Self { page: Prepared::new(&host.page)?, page_for: page_for.collect::<Result<_>>()? })
     }
 
     /// The answer to a client at `from`.
     pub(crate) fn answer<B>(&self, from: Ipv4Addr, request: &Request<B>) -> Response<PageBody> {
         let place = Place::of(from);
-        let own = self.page_for.iter().find(|(from, _)| Some(*from) == place);
+        let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = request.uri().host().or(header);
+        let fits = |other: &PageFor| {
+            other.from.is_none_or(|from| Some(from) == place)
+                && other.host.as_deref().is_none_or(|name| Some(name) == host)
+        };
+        let own = self.page_for.iter().find(|(other, _)| fits(other));
         own.map_or(&self.page, |(_, page)| page).answer(request)
     }
 }
