@@ -19,8 +19,8 @@ pub(super) fn draw(sketch: &mut Sketch<'_>, experiments: &[Experiment]) {
             if !places.contains(&place) {
                 let alike = |other: &&&Experiment| other.kind == kind && self::place(&other.suspect) == place;
                 let pairs: Vec<&Experiment> = telling.iter().filter(alike).copied().collect();
-                side(sketch, &pairs, "as", |pair| &pair.suspect);
-                side(sketch, &pairs, changed(kind), |pair| &pair.variant);
+                side(sketch, &pairs, ("as", "an answer"), |pair| &pair.suspect);
+                side(sketch, &pairs, (changed(kind), compared(&pairs)), |pair| &pair.variant);
                 places.push(place);
             }
         }
@@ -38,6 +38,19 @@ const fn changed(kind: ExperimentKind) -> &'static str {
     }
 }
 
+/// What the variant's answers are beside the suspect's, where answers were kept. The pages themselves are not shown: what
+/// they say is hostile text.
+fn compared(pairs: &[&Experiment]) -> &'static str {
+    let both = pairs.iter().filter_map(|pair| pair.suspect.answer.as_ref().zip(pair.variant.answer.as_ref()));
+    let alike: Vec<bool> = both.map(|(suspect, variant)| suspect == variant).collect();
+    match alike.as_slice() {
+        [] => "an answer",
+        alike if alike.iter().all(|alike| *alike) => "the same answer",
+        alike if alike.iter().all(|alike| !alike) => "another answer",
+        _ => "an answer, not always the same",
+    }
+}
+
 /// Where an attempt went.
 fn place(attempt: &Attempt) -> String {
     let address = attempt.address.map(|address| address.to_string());
@@ -45,16 +58,21 @@ fn place(attempt: &Attempt) -> String {
 }
 
 /// One side of the pairs at one place: the slowest time, and what came of most of them.
-fn side<'e>(sketch: &mut Sketch<'_>, pairs: &[&'e Experiment], lead: &str, of: fn(&'e Experiment) -> &'e Attempt) {
+fn side<'e>(
+    sketch: &mut Sketch<'_>,
+    pairs: &[&'e Experiment],
+    (lead, an_answer): (&str, &str),
+    of: fn(&'e Experiment) -> &'e Attempt,
+) {
     let attempts: Vec<&Attempt> = pairs.iter().copied().map(of).collect();
     let Some(first) = attempts.first() else { return };
     let answered = attempts.iter().filter(|attempt| attempt.failure.is_none()).count();
     let failed =
         attempts.iter().find_map(|attempt| Some((attempt.layer.unwrap_or(Layer::Tls), attempt.failure.as_ref()?)));
     let (mark, times, words) = match (failed, answered) {
-        (None, _) => (Mark::Good, answered, "an answer".into()),
+        (None, _) => (Mark::Good, answered, an_answer.into()),
         (Some((layer, failure)), 0) => (Mark::Bad, attempts.len(), in_words(layer, failure)),
-        (Some(_), _) => (Mark::None, answered, "an answer".into()),
+        (Some(_), _) => (Mark::None, answered, an_answer.into()),
     };
     let slowest = attempts.iter().map(|attempt| attempt.elapsed).max().unwrap_or(Elapsed::default());
     let text = format!("{lead} {}: {words} ({times} of {})", first.name, attempts.len());
@@ -113,5 +131,38 @@ mod tests {
         let mut sketch = Sketch { look: &Look::plain(), name: 22, networks: &Networks::default(), out: String::new() };
         draw(&mut sketch, &[]);
         assert_eq!(sketch.out, "");
+    }
+
+    #[test]
+    fn whether_answers_are_alike_is_told() {
+        let pair = |suspect: &str, variant: &str| {
+            let answered = |name: &str, answer: &str| Attempt {
+                answer: Some(answer.into()),
+                ..attempt(name, "208.80.154.224:80", None)
+            };
+            Experiment {
+                kind: ExperimentKind::HostElsewhere,
+                canary: Some("www.wikipedia.org".into()),
+                suspect: answered("fergana.media", suspect),
+                variant: answered("example.org", variant),
+            }
+        };
+        let drawn = |pairs: &[Experiment]| {
+            let mut sketch =
+                Sketch { look: &Look::plain(), name: 22, networks: &Networks::default(), out: String::new() };
+            draw(&mut sketch, pairs);
+            sketch.out
+        };
+        let (alike, other) = (pair("301", "301"), pair("403", "301"));
+        for (pairs, words) in [
+            (vec![alike.clone(), alike.clone()], "but as example.org: the same answer (2 of 2)"),
+            (vec![other.clone(), other.clone()], "but as example.org: another answer (2 of 2)"),
+            (vec![alike, other], "but as example.org: an answer, not always the same (2 of 2)"),
+        ] {
+            let shown = drawn(&pairs);
+            let unbroken = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(unbroken.contains(words), "{shown}");
+            assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        }
     }
 }

@@ -72,7 +72,7 @@ fn by_name(facts: &Facts<'_>, wants_redirect: bool) -> Option<Finding> {
         (same(pair) || breaks_off(pair)) && pair.variant.answer.as_ref().is_some_and(|other| *other != here)
     };
     // The answer that comes here now is the one of the pairs; what only broke off must have done so with this measurement.
-    let in_force = all.iter().any(|pair| same(&pair) || pair.began() >= facts.measurement.started_at);
+    let in_force = all.iter().any(|pair| same(pair) || pair.began() >= facts.measurement.started_at);
     let canaries: BTreeSet<&str> = all.iter().filter_map(|pair| pair.canary.as_deref()).collect();
     let departs = facts.seen.unproven_departure().is_some();
     let proven = canaries.len() >= CANARIES && in_force && all.iter().all(shows);
