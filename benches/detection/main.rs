@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use tally::{Sum, blocks, false_spans};
 use verdicts::Verdicts;
-use world::{ALL, Block, DAY, HOUR, MINUTE, NOISES, Noise, QUIET, SECOND, YEAR};
+use world::{ALL, Block, DAY, HOUR, MINUTE, NOISES, Noise, QUIET, SECOND};
 
 /// Site-years of each noise.
 const YEARS: u64 = 200;
@@ -160,6 +160,3 @@ fn log_uniform(low: i64, high: i64, case: u64) -> i64 {
     let share = (case as f64 * 0.618_033_988_749_895).fract();
     ((low as f64).ln() + share * ((high as f64).ln() - (low as f64).ln())).exp() as i64
 }
-
-/// One site-year.
-const ONE: i64 = YEAR;

@@ -3,11 +3,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ONE;
 use crate::peers::Told;
 use crate::run::{Outcome, watch};
 use crate::verdicts::Verdicts;
-use crate::world::{Block, DAY, HOUR, Noise, World};
+use crate::world::{Block, DAY, HOUR, Noise, World, YEAR};
 
 /// What a test made of many blocks.
 #[derive(Debug, Default)]
@@ -86,7 +85,8 @@ fn width((earliest, latest): (Option<i64>, Option<i64>)) -> Option<i64> {
 pub(crate) fn false_spans(noise: Noise, interval: i64, years: u64, verdicts: &Verdicts) -> [f64; 3] {
     let counts = [const { AtomicU64::new(0) }; 3];
     in_parallel(years, &|case| {
-        let Outcome { ours, three, ooni } = watch(World::new(noise, None, case + 1), verdicts, interval, ONE, case + 1);
+        let Outcome { ours, three, ooni } =
+            watch(World::new(noise, None, case + 1), verdicts, interval, YEAR, case + 1);
         for (count, told) in counts.iter().zip([ours, three, ooni]) {
             count.fetch_add(told.len() as u64, Ordering::Relaxed);
         }

@@ -9,7 +9,6 @@ use super::fault::{ConfigErrors, Findings, Wrong, clip};
 use super::helper::{Door, check_door};
 use super::keep::{check_open, listen, store_url};
 use super::network::readable;
-use super::settings::Settings;
 use super::source::Source;
 use super::targets;
 use super::types::Config;
@@ -103,52 +102,21 @@ pub fn load_helper(config: Option<&Path>, overrides: &HelperOverrides) -> Result
     finish(Vec::new(), settings, findings)
 }
 
-fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
+fn settings(config: Option<&Path>, default_config: &Path, findings: &Findings, door_is_settled: bool) -> Config {
     match config {
         Some(path) if missing(path) => {
             report_missing_file(path, "--config", findings);
-            Settings::default()
+            Config::without_file()
         }
         Some(path) => read_settings(path, findings, door_is_settled),
-        None if missing(default_config) => Settings::default(),
+        None if missing(default_config) => Config::without_file(),
         None => read_settings(default_config, findings, door_is_settled),
     }
 }
 
-fn finish(sites: Vec<Site>, settings: Settings, findings: Findings) -> Result<Loaded, ConfigErrors> {
+fn finish(sites: Vec<Site>, settings: Config, findings: Findings) -> Result<Loaded, ConfigErrors> {
     let (files, warnings) = findings.into_result()?;
-    let Settings {
-        probe,
-        detect,
-        throttling,
-        store,
-        serve,
-        tls,
-        network,
-        fingerprints,
-        vantages,
-        control,
-        canaries,
-        helper,
-        experiments,
-    } = settings;
-    let config = Config {
-        sites,
-        probe,
-        detect,
-        throttling,
-        store,
-        serve,
-        tls,
-        network,
-        fingerprints,
-        vantages,
-        control,
-        canaries,
-        helper,
-        experiments,
-    };
-    Ok(Loaded { config, files, warnings })
+    Ok(Loaded { config: Config { sites, ..settings }, files, warnings })
 }
 
 fn missing(path: &Path) -> bool {
@@ -174,12 +142,14 @@ fn report_missing_file(path: &Path, option: &str, findings: &Findings) {
     findings.file_fault(path, wrong.help(format!("check the path after `{option}`")));
 }
 
-fn read_settings(path: &Path, findings: &Findings, door_is_settled: bool) -> Settings {
-    let Some(source) = findings.read_text(path) else { return Settings::default() };
-    Doc { source: &source, findings }.read(|root| Settings::read(root, door_is_settled)).unwrap_or_default()
+fn read_settings(path: &Path, findings: &Findings, door_is_settled: bool) -> Config {
+    let Some(source) = findings.read_text(path) else { return Config::without_file() };
+    Doc { source: &source, findings }
+        .read(|root| Config::read(root, door_is_settled))
+        .unwrap_or_else(Config::without_file)
 }
 
-fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
+fn apply(overrides: &Overrides, settings: &mut Config, findings: &Findings) {
     if let Some(text) = &overrides.store {
         override_with("--store", text, findings, |text, _| store_url(text).map(|url| settings.store.url = url));
     }
@@ -193,7 +163,7 @@ fn apply(overrides: &Overrides, settings: &mut Settings, findings: &Findings) {
     }
 }
 
-fn apply_helper(overrides: &HelperOverrides, settings: &mut Settings, findings: &Findings) {
+fn apply_helper(overrides: &HelperOverrides, settings: &mut Config, findings: &Findings) {
     let helper = &mut settings.helper;
     helper.unprotected |= overrides.unprotected;
     if let Some(path) = &overrides.token_file {

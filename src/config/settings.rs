@@ -2,34 +2,17 @@
 
 use super::document::Fields;
 use super::types::{
-    CanaryConfig, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig,
-    NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig, VantageConfig,
+    Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig,
+    ProbeConfig, ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig,
 };
 use super::unique::Unique;
 use super::{canary, control, detect, experiments, helper, keep, knowledge, network, probe, throttling, vantage};
 
-/// What `blockspan.toml` says.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) probe: ProbeConfig,
-    pub(super) detect: DetectConfig,
-    pub(super) throttling: ThrottlingConfig,
-    pub(super) store: StoreConfig,
-    pub(super) serve: ServeConfig,
-    pub(super) tls: TlsConfig,
-    pub(super) network: NetworkConfig,
-    pub(super) fingerprints: FingerprintsConfig,
-    pub(super) vantages: Vec<VantageConfig>,
-    pub(super) control: ControlConfig,
-    pub(super) canaries: Vec<CanaryConfig>,
-    pub(super) helper: HelperServiceConfig,
-    pub(super) experiments: ExperimentsConfig,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let control = ControlConfig::default();
+impl Config {
+    /// What an absent or empty `blockspan.toml` says; there are no sites in it.
+    pub(super) fn without_file() -> Self {
         Self {
+            sites: Vec::new(),
             probe: ProbeConfig::default(),
             detect: DetectConfig::default(),
             throttling: ThrottlingConfig::default(),
@@ -39,16 +22,14 @@ impl Default for Settings {
             network: NetworkConfig::default(),
             fingerprints: FingerprintsConfig::default(),
             vantages: vantage::default(),
-            control,
+            control: ControlConfig::default(),
             canaries: canary::default(),
             helper: HelperServiceConfig::default(),
             experiments: ExperimentsConfig::default(),
         }
     }
-}
 
-impl Settings {
-    /// Reads the document. `door_is_settled` tells that the command line has its say on who may reach the helper.
+    /// Reads the document, which names no sites. `door_is_settled` tells that the command line has its say on who may reach the helper.
     pub(super) fn read(root: &mut Fields<'_>, door_is_settled: bool) -> Self {
         let probe = root.section("probe", probe::read);
         let detect = root.section("detect", detect::read);
@@ -65,6 +46,7 @@ impl Settings {
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         let experiments = root.section("experiments", experiments::read);
         Self {
+            sites: Vec::new(),
             probe,
             detect,
             throttling,

@@ -147,17 +147,19 @@ impl Instrument {
         };
         let mut evidence = Evidence::new(measurement, controls, canaries);
         evidence.baseline = standing.baseline;
+        let mut verdict = judge::judge(&evidence, &self.knowledge, country);
         if anomaly {
             let (seen, canaries) = (&evidence.measurement, evidence.canaries.as_ref());
-            let first = judge::judge(&evidence, &self.knowledge, country).status;
-            let doubtful = matches!(first, Status::Blocked | Status::Inconclusive);
+            let doubtful = matches!(verdict.status, Status::Blocked | Status::Inconclusive);
             let again = standing.unsettled;
             let made = self.experiments.follow_up(key, station, seen, canaries, again, doubtful).await;
-            evidence.experiments = made;
+            if !made.is_empty() {
+                evidence.experiments = made;
+                verdict = judge::judge(&evidence, &self.knowledge, country);
+            }
         } else {
             self.experiments.clear(key);
         }
-        let mut verdict = judge::judge(&evidence, &self.knowledge, country);
         if rests_on_controls(&verdict) && controls_are_old(&evidence) {
             // What differs from an old page may be the site's own new one.
             evidence.controls = self.controls.ask(&target, &evidence.measurement, true).await;

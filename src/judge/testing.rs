@@ -588,3 +588,13 @@ impl Story {
         self.verdict().rules[0].to_string()
     }
 }
+
+/// Every case is decided by the rule beside it; those that are not are all told at once.
+pub(super) fn assert_decided(cases: &[(&str, Story, &str)]) {
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|(_, story, rule)| story.rule() != *rule)
+        .map(|(what, story, rule)| format!("{what}: {} instead of {rule}: {:?}", story.rule(), story.verdict().reasons))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

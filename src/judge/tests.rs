@@ -726,12 +726,7 @@ impl Story {
 
 #[test]
 fn every_case_is_decided_by_the_rule_expected() {
-    let wrong: Vec<String> = cases()
-        .iter()
-        .filter(|(_, story, rule)| story.rule() != *rule)
-        .map(|(what, story, rule)| format!("{what}: {} instead of {rule}: {:?}", story.rule(), story.verdict().reasons))
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_decided(&cases());
 }
 
 #[test]

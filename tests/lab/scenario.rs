@@ -45,6 +45,11 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    /// Somebody interferes with what the vantage sees of the world.
+    pub(crate) fn has_a_censor(&self) -> bool {
+        !self.rules.is_empty() || !self.lies.is_empty()
+    }
+
     /// Reads a scenario file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;

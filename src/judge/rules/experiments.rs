@@ -14,7 +14,7 @@ use crate::model::{Experiment, ExperimentKind, ExperimentOutcome, Failure, Layer
 
 /// Pairs that are needed: at 5 % loss, three failures with three successes beside them come by chance once in 10,000
 /// times, and a server that answers every second connection shows them once in 64.
-const REPEATED: usize = 3;
+pub(super) const REPEATED: usize = 3;
 
 pub(in crate::judge) const RULES: &[Rule] = &[
     blocked!(
@@ -109,8 +109,8 @@ pub(in crate::judge) const RULES: &[Rule] = &[
     ),
 ];
 
-/// The experiments of one kind on the failing hop's name that say something.
-fn pairs<'e>(facts: &Facts<'e>, kind: ExperimentKind, name: &str) -> Vec<&'e Experiment> {
+/// The experiments of one kind on `name` that say something.
+pub(super) fn pairs<'e>(facts: &Facts<'e>, kind: ExperimentKind, name: &str) -> Vec<&'e Experiment> {
     let same = |pair: &&Experiment| pair.kind == kind && pair.suspect.name.eq_ignore_ascii_case(name);
     let told = |pair: &&Experiment| pair.outcome() != ExperimentOutcome::Void;
     facts.experiments.iter().filter(same).filter(told).collect()

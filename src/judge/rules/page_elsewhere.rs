@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::cleartext;
+use super::experiments::{self, REPEATED};
 use crate::judge::facts::Facts;
 use crate::judge::rule::{Finding, Rule, blocked, rule};
 use crate::judge::say;
-use crate::model::{Experiment, ExperimentKind, ExperimentOutcome, Failure, HttpExchange, Layer, answer_in_short};
-
-/// Pairs that are needed, as for the other experiments.
-const REPEATED: usize = 3;
+use crate::model::{Experiment, ExperimentKind, Failure, HttpExchange, Layer, answer_in_short};
 
 /// Canaries at whose addresses the name must call the answer forth. A delivery network that serves the canary may serve
 /// the site too, and gives the site's own page at any of its addresses; two canaries belong in different networks.
@@ -51,21 +49,15 @@ pub(in crate::judge) const NOT_BY_NAME: &[Rule] = &[rule!(
 )];
 
 /// The first exchange, in clear text, and its pairs at a canary's address.
-fn pairs<'e>(facts: &Facts<'e>) -> Option<(&'e HttpExchange, Vec<&'e Experiment>)> {
+fn repeated<'e>(facts: &Facts<'e>) -> Option<(&'e HttpExchange, Vec<&'e Experiment>)> {
     let first = facts.seen.hops.first()?.exchange.filter(|exchange| exchange.url.scheme() == "http")?;
-    let name = first.url.host_str()?;
-    let same = |pair: &&Experiment| {
-        pair.kind == ExperimentKind::HostElsewhere
-            && pair.suspect.name.eq_ignore_ascii_case(name)
-            && pair.outcome() != ExperimentOutcome::Void
-    };
-    let all: Vec<&Experiment> = facts.experiments.iter().filter(same).collect();
+    let all = experiments::pairs(facts, ExperimentKind::HostElsewhere, first.url.host_str()?);
     (all.len() >= REPEATED).then_some((first, all))
 }
 
 fn by_name(facts: &Facts<'_>, wants_redirect: bool) -> Option<Finding> {
     let answer = cleartext::unproven(facts)?;
-    let (first, all) = pairs(facts)?;
+    let (first, all) = repeated(facts)?;
     let here = answer_in_short(first)?;
     let same = |pair: &&Experiment| pair.suspect.answer.as_ref() == Some(&here);
     let shows = |pair: &&Experiment| {
@@ -101,7 +93,7 @@ fn breaks_off(pair: &Experiment) -> bool {
 
 fn not_by_name(facts: &Facts<'_>) -> Option<Finding> {
     let answer = cleartext::unproven(facts).filter(|answer| cleartext::differs(facts, answer))?;
-    let (_, all) = pairs(facts)?;
+    let (_, all) = repeated(facts)?;
     let alike = |pair: &&Experiment| pair.suspect.answer.is_some() && pair.suspect.answer == pair.variant.answer;
     all.iter().all(alike).then_some(())?;
     let (pair, times) = (all.first()?, all.len());

@@ -236,12 +236,7 @@ pub(super) fn cases() -> Vec<(&'static str, Story, &'static str)> {
 
 #[test]
 fn each_case_is_decided_by_its_rule() {
-    let wrong: Vec<String> = cases()
-        .into_iter()
-        .filter(|(_, story, rule)| story.rule() != *rule)
-        .map(|(what, story, rule)| format!("{what}: {} instead of {rule}: {:?}", story.rule(), story.verdict().reasons))
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_decided(&cases());
 }
 
 #[test]

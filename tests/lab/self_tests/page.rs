@@ -18,11 +18,6 @@ there is one, a real censor. `cargo test --test lab` runs them all and fails whe
 proves that each situation is what it is said to be. The rules are told in [rules.md](rules.md).
 ";
 
-/// A situation in which somebody interferes with what the vantage sees of the world.
-fn has_a_censor(scenario: &Scenario) -> bool {
-    !scenario.rules.is_empty() || !scenario.lies.is_empty()
-}
-
 fn row(page: &mut String, about: &str, check: &Check) -> std::fmt::Result {
     let text = about.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     let mechanism = check.mechanism.as_deref().map(|how| format!(" `{how}`")).unwrap_or_default();
@@ -36,7 +31,7 @@ fn page(scenarios: &[(String, std::sync::Arc<Scenario>)]) -> Result<String> {
     for (title, with_censor) in [("Somebody interferes", true), ("Nobody interferes", false)] {
         let chosen: Vec<_> = scenarios
             .iter()
-            .filter(|(_, scenario)| has_a_censor(scenario) == with_censor && scenario.awaits.is_none())
+            .filter(|(_, scenario)| scenario.has_a_censor() == with_censor && scenario.awaits.is_none())
             .filter_map(|(_, scenario)| scenario.check.as_ref().map(|check| (scenario, check)))
             .collect();
         let of = |status: &str| chosen.iter().filter(|(_, check)| check.status == status).count();
