@@ -117,6 +117,7 @@ pub(crate) fn span(start: Bracket, end: Option<Bracket>) -> Span {
         source: SpanSource::Measured,
         status: Status::Blocked,
         mechanism: Some(Mechanism::TlsTimeout),
+        partial: None,
         segments: Vec::new(),
         start,
         end,

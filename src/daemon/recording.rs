@@ -165,6 +165,7 @@ mod tests {
             source: SpanSource::Measured,
             status: Status::Blocked,
             mechanism: None,
+            partial: None,
             segments: Vec::new(),
             start: Bracket { earliest: None, latest: None },
             end: None,

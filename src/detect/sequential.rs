@@ -188,6 +188,7 @@ impl Detector {
             source: self.source,
             status: Status::Blocked,
             mechanism: Some(mechanism),
+            partial: None,
             segments: vec![Segment { from, mechanism }],
             start: ordered(last_good, state.run.evident_at),
             end: None,

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::write_in_blocks;
-use crate::model::{Mechanism, Span, Timestamp, VantageId};
+use crate::model::{Mechanism, PartialScope, Span, Timestamp, VantageId};
 
 /// The header line: the fields of `history --format json`, flattened.
-pub const SPAN_COLUMNS: [&str; 17] = [
+pub const SPAN_COLUMNS: [&str; 18] = [
     "span_id",
     "site",
     "url",
@@ -16,6 +16,7 @@ pub const SPAN_COLUMNS: [&str; 17] = [
     "source",
     "status",
     "mechanism",
+    "partial",
     "segments",
     "start_earliest",
     "start_latest",
@@ -57,6 +58,7 @@ fn push_span(out: &mut String, span: &Span) {
         Some(span.source.as_str()),
         Some(span.status.as_str()),
         span.mechanism.map(Mechanism::as_str),
+        span.partial.map(PartialScope::as_str),
     ] {
         push_text(out, text.unwrap_or_default());
     }
@@ -126,8 +128,8 @@ mod tests {
     #[test]
     fn a_span_is_one_flat_line() {
         insta::assert_snapshot!(written(&[span()]).replace("\r\n", "\n"), @"
-        span_id,site,url,vantage,source,status,mechanism,segments,start_earliest,start_latest,end_earliest,end_latest,ongoing,last_observed,measurements,confidence,citation
-        9f86d081-884c-8d65-9a2f-eaa0c55ad015,fergana,https://fergana.media/,almaty-kt,measured,blocked,tls.timeout,tls.reset@2026-11-24T20:01:12.000Z;tls.timeout@2026-11-24T21:00:00.000Z,2026-11-24T20:00:13.000Z,2026-11-24T20:01:12.000Z,,,true,2026-11-25T09:12:00.000Z,123,0.9999,
+        span_id,site,url,vantage,source,status,mechanism,partial,segments,start_earliest,start_latest,end_earliest,end_latest,ongoing,last_observed,measurements,confidence,citation
+        9f86d081-884c-8d65-9a2f-eaa0c55ad015,fergana,https://fergana.media/,almaty-kt,measured,blocked,tls.timeout,,tls.reset@2026-11-24T20:01:12.000Z;tls.timeout@2026-11-24T21:00:00.000Z,2026-11-24T20:00:13.000Z,2026-11-24T20:01:12.000Z,,,true,2026-11-25T09:12:00.000Z,123,0.9999,
         ");
         assert_eq!(written(&[span()]).matches("\r\n").count(), 2);
     }
@@ -164,8 +166,8 @@ mod tests {
                 let record = record.unwrap();
                 rows += 1;
                 let safe = formula_safe(&citation);
-                prop_assert_eq!(&record[16], safe.as_ref());
-                prop_assert!(!record[16].starts_with(['=', '+', '-', '@', '\t', '\r']));
+                prop_assert_eq!(&record[17], safe.as_ref());
+                prop_assert!(!record[17].starts_with(['=', '+', '-', '@', '\t', '\r']));
             }
             prop_assert_eq!(rows, 2);
         }

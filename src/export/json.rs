@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::in_blocks;
-use crate::model::{Bracket, Mechanism, Span, Timestamp, VantageId};
+use crate::model::{Bracket, Mechanism, PartialScope, Span, Timestamp, VantageId};
 
 /// Compact JSON in which characters that could drive a terminal, hide, or turn the reading order are escaped.
 /// serde_json itself escapes only what RFC 8259 demands: quotes, backslashes and U+0000 to U+001F.
@@ -63,6 +63,7 @@ fn push_span(span: &Span, out: &mut Vec<u8>) -> io::Result<()> {
     plain(out, ",\"source\":", Some(span.source.as_str()));
     plain(out, ",\"status\":", Some(span.status.as_str()));
     plain(out, ",\"mechanism\":", span.mechanism.map(Mechanism::as_str));
+    plain(out, ",\"partial\":", span.partial.map(PartialScope::as_str));
     out.extend_from_slice(b",\"segments\":[");
     for (at, segment) in span.segments.iter().enumerate() {
         instant(out, if at == 0 { "{\"from\":" } else { ",{\"from\":" }, Some(segment.from))?;
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_span_has_the_agreed_fields_in_the_agreed_order() {
-        insta::assert_snapshot!(json(&[span()]), @r#"[{"span_id":"9f86d081-884c-8d65-9a2f-eaa0c55ad015","site":"fergana","url":"https://fergana.media/","vantage":"almaty-kt","source":"measured","status":"blocked","mechanism":"tls.timeout","segments":[{"from":"2026-11-24T20:01:12.000Z","mechanism":"tls.reset"},{"from":"2026-11-24T21:00:00.000Z","mechanism":"tls.timeout"}],"start":{"earliest":"2026-11-24T20:00:13.000Z","latest":"2026-11-24T20:01:12.000Z"},"end":null,"ongoing":true,"last_observed":"2026-11-25T09:12:00.000Z","measurements":123,"confidence":0.9999,"citation":null}]"#);
+        insta::assert_snapshot!(json(&[span()]), @r#"[{"span_id":"9f86d081-884c-8d65-9a2f-eaa0c55ad015","site":"fergana","url":"https://fergana.media/","vantage":"almaty-kt","source":"measured","status":"blocked","mechanism":"tls.timeout","partial":null,"segments":[{"from":"2026-11-24T20:01:12.000Z","mechanism":"tls.reset"},{"from":"2026-11-24T21:00:00.000Z","mechanism":"tls.timeout"}],"start":{"earliest":"2026-11-24T20:00:13.000Z","latest":"2026-11-24T20:01:12.000Z"},"end":null,"ongoing":true,"last_observed":"2026-11-25T09:12:00.000Z","measurements":123,"confidence":0.9999,"citation":null}]"#);
     }
 
     #[test]

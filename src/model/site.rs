@@ -70,6 +70,7 @@ impl Report {
             source: SpanSource::Reported,
             status: self.status,
             mechanism: None,
+            partial: None,
             segments: Vec::new(),
             start: self.from,
             end: self.to,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::labels::labels;
-use super::{Mechanism, SiteId, SpanId, Status, Timestamp, VantageId};
+use super::{Mechanism, PartialScope, SiteId, SpanId, Status, Timestamp, VantageId};
 
 /// The bounds within which an event lies. None means not bounded on that side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,6 +93,9 @@ pub struct Span {
     pub status: Status,
     /// How: the latest segment's mechanism, or null when not known (reports).
     pub mechanism: Option<Mechanism>,
+    /// Which part of the way is interfered with, while the site can be reached; null when it is all of it.
+    #[serde(default)]
+    pub partial: Option<PartialScope>,
     /// Changes of mechanism.
     pub segments: Vec<Segment>,
     /// The start lies here.

@@ -51,6 +51,7 @@ pub(super) fn span(series: &SeriesKey, mechanism: Option<Mechanism>) -> Span {
         source: SpanSource::Measured,
         status: Status::Blocked,
         mechanism,
+        partial: None,
         segments: Vec::new(),
         start: Bracket { earliest: Some(at("2026-11-24T20:00:01Z")), latest: Some(at("2026-11-24T20:01:02Z")) },
         end: None,

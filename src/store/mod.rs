@@ -18,6 +18,7 @@ mod recorder;
 pub(crate) mod sample;
 mod schema;
 mod series;
+mod silences;
 mod spans;
 #[cfg(test)]
 mod story;

@@ -11,9 +11,9 @@ use super::measurements::Unwrapper;
 use super::schema::{self, MIGRATIONS};
 use super::{
     Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, corrections, filter,
-    measurements, series, spans,
+    measurements, series, silences, spans,
 };
-use crate::model::{MeasurementId, Span, Timestamp};
+use crate::model::{MeasurementId, Span, Timestamp, VantageSpan};
 
 /// From so many rows of spans on, reading them is shared between two connections.
 const MANY_SPANS: i64 = 8192;
@@ -95,6 +95,11 @@ impl Reader {
     /// All series and where each one's test stands.
     pub fn series(&self) -> Result<Restored, StoreError> {
         series::read_all(&self.connection, &self.path)
+    }
+
+    /// The stretches in which vantages told nothing, that `filter` lets through by vantage and time, in order.
+    pub fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, StoreError> {
+        silences::read(&self.connection, &self.path, filter)
     }
 
     /// What rejudgements have done to spans since `since`, in order.

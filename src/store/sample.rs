@@ -179,6 +179,7 @@ pub(crate) fn span(n: usize, first: u64, last: u64) -> Span {
         source: SpanSource::Measured,
         status: Status::Blocked,
         mechanism: Some(Mechanism::TlsTimeout),
+        partial: None,
         segments: vec![Segment { from: at(first), mechanism: Mechanism::TlsTimeout }],
         start: Bracket { earliest: first.checked_sub(1).map(at), latest: Some(at(first)) },
         end: None,

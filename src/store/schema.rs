@@ -12,8 +12,12 @@ use super::StoreError;
 pub(super) const APPLICATION_ID: i32 = 0x6273_706e;
 
 /// The schema's history, oldest first: entry n leads from schema n to n + 1.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001-record.sql"), include_str!("migrations/0002-rejudge.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001-record.sql"),
+    include_str!("migrations/0002-rejudge.sql"),
+    include_str!("migrations/0003-silence.sql"),
+    include_str!("migrations/0004-import.sql"),
+];
 
 /// What a file turned out to be.
 enum Found {
@@ -173,7 +177,11 @@ mod tests {
 
     fn one_series(connection: &Connection) {
         connection
-            .execute("INSERT INTO series VALUES (1, 'a', 'https://a.example/', 'v', 'accessible', '{}', 7)", [])
+            .execute(
+                "INSERT INTO series (id, site, url, vantage, status, state, updated) \
+                 VALUES (1, 'a', 'https://a.example/', 'v', 'accessible', '{}', 7)",
+                [],
+            )
             .unwrap();
     }
 

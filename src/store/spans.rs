@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::intern::Interner;
-use crate::model::{Bracket, MeasurementId, Mechanism, Segment, Span, SpanChange, SpanChangeKind, SpanId, Timestamp};
+use crate::model::{
+    Bracket, MeasurementId, Mechanism, PartialScope, Segment, Span, SpanChange, SpanChangeKind, SpanId, Timestamp,
+};
 
 /// The columns that [`read`] expects, in its order.
 pub(super) const COLUMNS: &str = "line, confidence";
@@ -55,12 +57,12 @@ pub(super) fn upsert(connection: &Connection, span: &Span) -> rusqlite::Result<(
     let (segment_from, segments) = segments_to_row(span);
     connection
         .prepare_cached(
-            "INSERT INTO span (id, site, url, vantage, source, status, mechanism, start_earliest, start_latest, ended, \
+            "INSERT INTO span (id, site, url, vantage, source, status, mechanism, partial, start_earliest, start_latest, ended, \
              end_earliest, end_latest, ongoing, last_observed, measurements, confidence, segment_from, segments, citation) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
-             ON CONFLICT (id) DO UPDATE SET status = ?6, mechanism = ?7, start_earliest = ?8, start_latest = ?9, \
-             ended = ?10, end_earliest = ?11, end_latest = ?12, ongoing = ?13, last_observed = ?14, measurements = ?15, \
-             confidence = ?16, segment_from = ?17, segments = ?18, citation = ?19",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+             ON CONFLICT (id) DO UPDATE SET status = ?6, mechanism = ?7, partial = ?8, start_earliest = ?9, \
+             start_latest = ?10, ended = ?11, end_earliest = ?12, end_latest = ?13, ongoing = ?14, last_observed = ?15, \
+             measurements = ?16, confidence = ?17, segment_from = ?18, segments = ?19, citation = ?20",
         )?
         .execute(params![
             span.span_id.0.as_bytes(),
@@ -70,6 +72,7 @@ pub(super) fn upsert(connection: &Connection, span: &Span) -> rusqlite::Result<(
             span.source.as_str(),
             span.status.as_str(),
             span.mechanism.map(Mechanism::as_str),
+            span.partial.map(PartialScope::as_str),
             ms(span.start.earliest),
             ms(span.start.latest),
             span.end.is_some(),
@@ -103,7 +106,7 @@ fn segments_to_row(span: &Span) -> (Option<i64>, Option<String>) {
 pub(super) fn read(row: &Row<'_>, names: &mut Interner) -> Result<Span, String> {
     let line = row.get_ref(0).map_err(said)?.as_blob().map_err(said)?;
     let line = std::str::from_utf8(line).map_err(said)?;
-    let fields = &mut line.splitn(18, SEPARATOR);
+    let fields = &mut line.splitn(19, SEPARATOR);
     let mut next = || fields.next().ok_or("a field is missing");
     let span_id = next()?.parse().map_err(said)?;
     let site = names.site(next()?)?;
@@ -112,6 +115,7 @@ pub(super) fn read(row: &Row<'_>, names: &mut Interner) -> Result<Span, String> 
     let source = next()?.parse().map_err(said)?;
     let status = next()?.parse().map_err(said)?;
     let mechanism = present(next()?).map(|text| names.mechanism(text)).transpose()?;
+    let partial = present(next()?).map(|text| text.parse().map_err(said)).transpose()?;
     let start = Bracket { earliest: instant(next()?)?, latest: instant(next()?)? };
     let ended = next()? == "1";
     let end = Bracket { earliest: instant(next()?)?, latest: instant(next()?)? };
@@ -129,6 +133,7 @@ pub(super) fn read(row: &Row<'_>, names: &mut Interner) -> Result<Span, String> 
         source,
         status,
         mechanism,
+        partial,
         segments,
         start,
         end: ended.then_some(end),

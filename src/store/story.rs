@@ -212,6 +212,7 @@ async fn filters_let_through_what_they_say(backend: &impl Backend) {
             one.segments = Vec::new();
             (one.url, one.vantage, one.confidence, one.last_observed) = (None, None, None, None);
             one.citation = Some("A \"letter\";\u{1f}=\n".to_owned());
+            one.partial = Some(crate::model::PartialScope::Ipv6);
         }
         let status = if n % 2 == 0 { Status::Blocked } else { Status::Accessible };
         let record = with_change(record(n, first, status), SpanChangeKind::Opened, one.clone());
