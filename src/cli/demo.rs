@@ -49,7 +49,8 @@ pub(super) fn run(global: &GlobalArgs, listen: Option<SocketAddr>) -> Result<Exi
     writeln!(output, "\n{}\n", look.paint(BOLD, "What was recorded (blockspan history):"))?;
     history::table(&spans, &look, &mut output)?;
     writeln!(output)?;
-    chart::write(&spans, None, None, &look, &mut output)?;
+    let scene = chart::Scene::of(&spans, crate::model::Timestamp::now());
+    chart::Chart::new(scene, &look).draw(&[], &look, &mut output)?;
     output.finish()?;
     Ok(Exit::Good)
 }

@@ -1,20 +1,22 @@
 //! `history`: the spans, as a table, a chart, or a data file.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anstyle::Style;
 
 use super::args::{GlobalArgs, HistoryArgs, HistoryFormat, SourceChoice};
+use super::chart::{Chart, Scene};
 use super::fault::{Exit, Fault};
 use super::look::{Look, PLAIN, of_status};
 use super::output::Output;
 use super::rooms::Record;
 use super::table::{Column, Table};
 use super::words::{push_bracket, push_count, push_percent, push_span_length};
-use super::{chart, rooms, select};
+use super::{rooms, select};
 use crate::config::Config;
 use crate::export::{spans_csv, spans_json, spans_ndjson};
-use crate::model::{Span, SpanSource, Timestamp};
+use crate::model::{SeriesKey, Span, SpanSource, Status, Timestamp};
 use crate::store::SpanFilter;
 
 /// Runs `history`.
@@ -38,7 +40,10 @@ pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault
     let spans = collect(&config, record.as_deref(), &filter, args.source)?;
     let look = Look::detect(global.color, args.output.is_some());
     let mut output = Output::open(args.output.as_deref())?;
-    write(&spans, args.format, &filter, &look, &mut output)?;
+    match (args.format, record.as_deref()) {
+        (HistoryFormat::Chart, Some(record)) => chart(record, &spans, &filter, args.source, &look, &mut output)?,
+        _ => write(&spans, args.format, &filter, &look, &mut output)?,
+    }
     output.finish()?;
     Ok(Exit::Good)
 }
@@ -89,8 +94,45 @@ fn write(
         HistoryFormat::Ndjson => spans_ndjson(spans, out)?,
         HistoryFormat::Table | HistoryFormat::Chart if spans.is_empty() => eprintln!("no spans"),
         HistoryFormat::Table => table(spans, look, out)?,
-        HistoryFormat::Chart => chart::write(spans, filter.since, filter.until, look, out)?,
+        HistoryFormat::Chart => {
+            let scene = Scene { since: filter.since, until: filter.until, ..Scene::of(spans, Timestamp::now()) };
+            Chart::new(scene, look).draw(&[], look, out)?;
+        }
     }
+    Ok(())
+}
+
+/// Draws spans with what lies between them: when the sites were reached, and when the vantages told nothing. Series that
+/// were never blocked get a row only where sites were named: a chart of all would be lost in them.
+fn chart(
+    record: &dyn Record,
+    spans: &[Span],
+    filter: &SpanFilter,
+    choice: SourceChoice,
+    look: &Look,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
+    let statuses_asked_for = !filter.statuses.is_empty();
+    let sources = [SpanSource::Measured, SpanSource::Ooni].into_iter().filter(|source| choice.covers(*source));
+    let mut watched = record.watched(&SpanFilter { sources: sources.collect(), ..filter.clone() })?;
+    let blocked: BTreeSet<_> = spans
+        .iter()
+        .filter(|span| span.status == Status::Blocked)
+        .filter_map(|span| Some((&span.site, span.url.as_ref()?, span.vantage.as_ref()?)))
+        .collect();
+    let has_span = |series: &SeriesKey| blocked.contains(&(&series.site, &series.url, &series.vantage));
+    watched.retain(|watched| has_span(&watched.series) || !(filter.sites.is_empty() || statuses_asked_for));
+    let silences = record.vantage_spans(filter)?;
+    if spans.is_empty() && watched.is_empty() {
+        eprintln!("no spans");
+        return Ok(());
+    }
+    let (since, until, now) = (filter.since, filter.until, Timestamp::now());
+    let scene = Scene { spans, watched: &watched, silences: &silences, since, until, now };
+    let chart = Chart::new(scene, look);
+    let cells = chart.cells();
+    let reached: Result<Vec<_>, _> = watched.iter().map(|watched| record.reached(watched, &cells)).collect();
+    chart.draw(&reached?, look, out)?;
     Ok(())
 }
 
@@ -159,14 +201,23 @@ mod tests {
     use super::super::fixtures::{at, between, config, span};
     use super::*;
     use crate::detect::SeriesState;
-    use crate::model::{SeriesKey, Status};
-    use crate::store::{MeasurementFilter, StoredMeasurement};
+    use crate::model::VantageSpan;
+    use crate::store::{MeasurementFilter, StoredMeasurement, Watched};
 
     struct Fake(Vec<Span>);
 
     impl Record for Fake {
         fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault> {
             Ok(self.0.iter().filter(|span| filter.sources.contains(&span.source)).cloned().collect())
+        }
+        fn vantage_spans(&self, _: &SpanFilter) -> Result<Vec<VantageSpan>, Fault> {
+            Ok(Vec::new())
+        }
+        fn watched(&self, _: &SpanFilter) -> Result<Vec<Watched>, Fault> {
+            Ok(Vec::new())
+        }
+        fn reached(&self, _: &Watched, _: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault> {
+            Ok(Vec::new())
         }
         fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {
             Ok(Vec::new())

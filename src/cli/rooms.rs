@@ -13,8 +13,8 @@ use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
 use crate::daemon::{RunOptions, SetupError};
 use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, Span, Timestamp, Verdict};
-use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
+use crate::model::{Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
+use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement, Watched};
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
@@ -33,6 +33,12 @@ pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> R
 pub(super) trait Record {
     /// The spans that `filter` lets through.
     fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault>;
+    /// When vantages told nothing.
+    fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, Fault>;
+    /// The series that have evidence, and that `filter` lets through by site, vantage and source.
+    fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, Fault>;
+    /// Whether the site of a series was reached within each of the stretches.
+    fn reached(&self, watched: &Watched, stretches: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault>;
     /// Every series with what the sequential test remembers of it.
     fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault>;
     /// The measurements that `filter` lets through, in order of their time, one after another until told to stop.
@@ -50,6 +56,18 @@ fn unreadable(error: StoreError) -> Fault {
 impl Record for Reader {
     fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault> {
         Self::spans(self, filter).map_err(unreadable)
+    }
+
+    fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, Fault> {
+        Self::vantage_spans(self, filter).map_err(unreadable)
+    }
+
+    fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, Fault> {
+        Self::watched(self, filter).map_err(unreadable)
+    }
+
+    fn reached(&self, watched: &Watched, stretches: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault> {
+        Self::reached(self, watched, stretches).map_err(unreadable)
     }
 
     fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {

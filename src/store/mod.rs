@@ -5,6 +5,7 @@
 
 mod archive;
 mod corrections;
+mod coverage;
 mod error;
 mod filter;
 mod intern;
@@ -30,6 +31,7 @@ use std::path::Path;
 
 pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
 pub use corrections::{Correction, CorrectionKind};
+pub use coverage::Watched;
 pub use error::StoreError;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};

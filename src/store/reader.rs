@@ -10,8 +10,8 @@ use super::intern::Interner;
 use super::measurements::Unwrapper;
 use super::schema::{self, MIGRATIONS};
 use super::{
-    Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, corrections, filter,
-    measurements, series, silences, spans,
+    Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, Watched, corrections, coverage,
+    filter, measurements, series, silences, spans,
 };
 use crate::model::{MeasurementId, Span, Timestamp, VantageSpan};
 
@@ -100,6 +100,16 @@ impl Reader {
     /// The stretches in which vantages told nothing, that `filter` lets through by vantage and time, in order.
     pub fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, StoreError> {
         silences::read(&self.connection, &self.path, filter)
+    }
+
+    /// The series that have evidence, and that `filter` lets through by site, vantage and source.
+    pub fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, StoreError> {
+        coverage::watched(&self.connection, &self.path, filter)
+    }
+
+    /// Whether the site of a series was reached at least once within each of the stretches, by evidence that is kept.
+    pub fn reached(&self, watched: &Watched, stretches: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, StoreError> {
+        coverage::reached(&self.connection, &self.path, watched, stretches)
     }
 
     /// What rejudgements have done to spans since `since`, in order.

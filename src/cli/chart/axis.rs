@@ -128,10 +128,17 @@ fn instant(civil: DateTime) -> Option<i64> {
 }
 
 impl Axis {
-    /// An axis of `cells` cells from `since` to `until`, or as far as the spans reach.
-    pub(super) fn new(spans: &[Span], since: Option<Timestamp>, until: Option<Timestamp>, cells: usize) -> Self {
+    /// An axis of `cells` cells from `since` to `until`, or as far as spans and measurements reach.
+    pub(super) fn new(
+        spans: &[Span],
+        measured: impl Iterator<Item = (Timestamp, Timestamp)> + Clone,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        cells: usize,
+    ) -> Self {
         let cells = cells.max(2 * MARGIN + 2);
-        let extents = || spans.iter().map(extent).filter(|(from, _)| *from > i64::MIN);
+        let measured = measured.map(|(first, last)| (first.as_unix_ms(), last.as_unix_ms()));
+        let extents = || spans.iter().map(extent).filter(|(from, _)| *from > i64::MIN).chain(measured.clone());
         let first = extents().map(|(from, _)| from).min().unwrap_or(0);
         let last = extents().map(|(_, to)| to).max().unwrap_or(first);
         // At least one millisecond a cell.
@@ -151,6 +158,18 @@ impl Axis {
     /// The cell that an instant falls into; None beyond the axis.
     pub(super) fn cell(&self, ms: i64) -> Option<usize> {
         (self.from..self.to).contains(&ms).then(|| self.clamped(ms))
+    }
+
+    /// The first instant of a cell and that of the next.
+    pub(super) fn stretch(&self, cell: usize) -> (i64, i64) {
+        let width = i128::from(self.to) - i128::from(self.from);
+        let cells = i128::try_from(self.cells).unwrap_or(1);
+        let at = |cell: usize| {
+            // Rounded up, as `clamped` rounds down.
+            let past = (width * i128::try_from(cell).unwrap_or(0) + cells - 1) / cells;
+            i64::try_from(i128::from(self.from) + past).unwrap_or(i64::MAX)
+        };
+        (at(cell), at(cell + 1))
     }
 
     /// The cells from one instant to another, both included; None when all of it lies beyond the axis.
@@ -267,7 +286,7 @@ mod tests {
 
     fn axis(from: &str, to: &str, cells: usize) -> Axis {
         let at = |text: &str| Some(text.parse().unwrap());
-        Axis::new(&[], at(from), at(to), cells)
+        Axis::new(&[], std::iter::empty(), at(from), at(to), cells)
     }
 
     #[test]
@@ -301,7 +320,7 @@ mod tests {
         #[test]
         fn no_axis_panics_or_passes_its_edge(from in any::<i64>(), to in any::<i64>(), cells in 1usize..200) {
             let at = |ms| Some(Timestamp::from_unix_ms(ms));
-            let axis = Axis::new(&[], at(from), at(to), cells);
+            let axis = Axis::new(&[], std::iter::empty(), at(from), at(to), cells);
             for line in axis.draw(&Look::plain()) {
                 prop_assert!(line.chars().count() <= axis.cells());
             }

@@ -2,7 +2,7 @@
 
 use super::super::look::{Look, PLAIN, of_status};
 use super::axis::Axis;
-use crate::model::{Span, Status};
+use crate::model::{Span, Status, Timestamp, VantageSpan};
 
 /// Cells over which an unstated bound is shown to fade.
 const FADE: usize = 3;
@@ -10,6 +10,10 @@ const FADE: usize = 3;
 /// What a cell says. A stronger one paints over a weaker one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ink {
+    /// The site was reached, and nothing is recorded against it.
+    Reached,
+    /// The vantage told nothing for most of the cell's time.
+    Silent,
     /// Beyond a bound that nobody stated.
     Unstated,
     /// Within a bracket.
@@ -18,6 +22,8 @@ pub(super) enum Ink {
     Before,
     /// It goes on.
     Ongoing,
+    /// It was so before and after; between them the vantage told nothing.
+    Unseen,
     /// It was so, at least for a part of the cell's time.
     Certain,
 }
@@ -26,10 +32,13 @@ impl Ink {
     /// The sign that is drawn.
     pub(super) const fn sign(self, look: &Look) -> &'static str {
         match self {
+            Self::Reached => look.pick("─", "-"),
+            Self::Silent => look.pick("·", "."),
             Self::Unstated => "?",
             Self::Possible => look.pick("░", ":"),
             Self::Before => look.pick("◀", "<"),
             Self::Ongoing => look.pick("▶", ">"),
+            Self::Unseen => look.pick("▒", "%"),
             Self::Certain => look.pick("█", "#"),
         }
     }
@@ -38,6 +47,8 @@ impl Ink {
 /// The cells of a row.
 pub(super) struct Bar {
     cells: Vec<Option<(Ink, Status)>>,
+    /// Milliseconds of each cell in which the vantage told nothing.
+    silent: Vec<i64>,
 }
 
 /// A span as the instants (Unix milliseconds) that matter to a drawing.
@@ -56,7 +67,7 @@ struct Shape {
 impl Shape {
     /// None for a span that names no instant at all.
     fn of(span: &Span) -> Option<Self> {
-        let ms = |at: Option<crate::model::Timestamp>| at.map(|at| at.as_unix_ms());
+        let ms = |at: Option<Timestamp>| at.map(Timestamp::as_unix_ms);
         let end = span.end.as_ref();
         let end_earliest = ms(end.and_then(|end| end.earliest));
         let end_latest = ms(end.and_then(|end| end.latest));
@@ -82,7 +93,7 @@ pub(super) fn extent(span: &Span) -> (i64, i64) {
 impl Bar {
     /// An empty row.
     pub(super) fn new(cells: usize) -> Self {
-        Self { cells: vec![None; cells] }
+        Self { cells: vec![None; cells], silent: vec![0; cells] }
     }
 
     fn put(&mut self, cell: usize, ink: Ink, status: Status) {
@@ -96,6 +107,41 @@ impl Bar {
     fn fill(&mut self, axis: &Axis, from: i64, to: i64, ink: Ink, status: Status) {
         if let Some((first, last)) = axis.range(from, to) {
             (first..=last).for_each(|cell| self.put(cell, ink, status));
+        }
+    }
+
+    /// Paints the cells in which the site was reached.
+    pub(super) fn add_reached(&mut self, reached: &[bool]) {
+        for (cell, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
+            self.put(cell, Ink::Reached, Status::Accessible);
+        }
+    }
+
+    /// Notes a stretch in which the vantage told nothing. What is certain of it counts: its end is not before the later
+    /// bound of a start, and one that goes on does so until `now`.
+    pub(super) fn add_silence(&mut self, silence: &VantageSpan, axis: &Axis, now: Timestamp) {
+        let from = silence.start.latest.or(silence.start.earliest);
+        let to = silence.end.map_or(Some(now), |end| end.earliest.or(end.latest));
+        let (Some(from), Some(to)) = (from.map(Timestamp::as_unix_ms), to.map(Timestamp::as_unix_ms)) else { return };
+        let Some((first, last)) = axis.range(from, to) else { return };
+        for cell in first..=last {
+            let (begins, ends) = axis.stretch(cell);
+            self.silent[cell] += ends.min(to).saturating_sub(begins.max(from)).max(0);
+        }
+    }
+
+    /// Paints the silences that were noted, when all else is painted.
+    pub(super) fn paint_silences(&mut self, axis: &Axis) {
+        for cell in 0..self.cells.len() {
+            let (begins, ends) = axis.stretch(cell);
+            if self.silent[cell] == 0 || self.silent[cell] < (ends - begins) / 2 {
+                continue;
+            }
+            match &mut self.cells[cell] {
+                Some((ink @ Ink::Certain, _)) => *ink = Ink::Unseen,
+                Some((Ink::Reached, _)) => {}
+                _ => self.put(cell, Ink::Silent, Status::Offline),
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Spans as bars over a time axis.
 //!
 //! A row for each site, URL, vantage and source; what was reported stands under what was measured. Claims that
-//! overlap each other get rows of their own, so that none hides another.
+//! overlap each other get rows of their own, so that none hides another. An empty cell says nothing: only a mark tells
+//! that the site was reached.
 
 mod axis;
 mod bar;
@@ -11,7 +12,8 @@ use std::io::{self, Write};
 
 use super::look::{BOLD, DIM, Look};
 use super::text::{columns, wrap};
-use crate::model::{Span, SpanSource, Status, Timestamp};
+use crate::model::{Span, SpanSource, Status, Timestamp, VantageSpan};
+use crate::store::Watched;
 use axis::Axis;
 use bar::{Bar, Ink};
 
@@ -20,64 +22,135 @@ const MOST_LANES: usize = 8;
 /// Space before the name of a row.
 const INDENT: usize = 2;
 
+/// What a chart is drawn of.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s> {
+    /// The spans.
+    pub(super) spans: &'s [Span],
+    /// Series that get a row even where nothing is recorded against them.
+    pub(super) watched: &'s [Watched],
+    /// When vantages told nothing.
+    pub(super) silences: &'s [VantageSpan],
+    /// Where it begins; None: with the first instant that is spoken of.
+    pub(super) since: Option<Timestamp>,
+    /// Where it ends; None: with the last one.
+    pub(super) until: Option<Timestamp>,
+    /// The present.
+    pub(super) now: Timestamp,
+}
+
+impl<'s> Scene<'s> {
+    /// Spans alone.
+    pub(super) const fn of(spans: &'s [Span], now: Timestamp) -> Self {
+        Self { spans, watched: &[], silences: &[], since: None, until: None, now }
+    }
+}
+
 /// One line of the chart: a heading, or spans of one source that do not overlap.
 enum Line<'s> {
     Site(String),
     Url(String),
-    Row { label: String, spans: Vec<&'s Span> },
+    Row(Row<'s>),
 }
 
-/// Draws `spans` from `since` to `until`; where these are not given, from the first to the last instant that the
-/// spans speak of.
-///
-/// # Errors
-/// The output cannot be written.
-pub(super) fn write(
-    spans: &[Span],
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-    look: &Look,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let lines = lines(spans);
-    let labels = lines.iter().map(|line| if let Line::Row { label, .. } = line { columns(label) } else { 0 });
-    let label = labels.max().unwrap_or(0).clamp(8, (look.width * 2 / 5).max(8));
-    let left = INDENT + label + 2;
-    let axis = Axis::new(spans, since, until, look.width.saturating_sub(left).max(12));
-    let mut inks = BTreeSet::new();
-    for line in &lines {
-        let text = match line {
-            Line::Site(text) => look.paint(BOLD, look.show(text, look.width)),
-            Line::Url(text) => look.paint(DIM, format!("{:INDENT$}{}", "", look.show(text, look.width - INDENT))),
-            Line::Row { label: name, spans } => {
-                let name = look.show(name, label);
-                let gap = label.saturating_sub(columns(&name)) + 2;
-                let mut bar = Bar::new(axis.cells());
-                spans.iter().for_each(|span| bar.add(span, &axis));
-                inks.extend(bar.inks());
-                format!("{:INDENT$}{name}{:gap$}{}", "", "", bar.draw(look))
-            }
-        };
-        writeln!(out, "{}", text.trim_end())?;
-    }
-    for line in axis.draw(look) {
-        writeln!(out, "{}", look.paint(DIM, format!("{:left$}{line}", "").trim_end()))?;
-    }
-    legend(&inks, look, out)
+/// A row of cells.
+struct Row<'s> {
+    label: String,
+    spans: Vec<&'s Span>,
+    /// Its place among the watched series, if that is what it shows.
+    watched: Option<usize>,
+    /// The vantage of our own whose silences bear on it.
+    vantage: Option<&'s str>,
 }
 
-/// Spans by source, vantage and status, measured ones first. Rows are of one status each, so that they can be told
-/// apart without colour.
-type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>, Status), Vec<&'s Span>>;
+/// A chart that is laid out.
+pub(super) struct Chart<'s> {
+    scene: Scene<'s>,
+    lines: Vec<Line<'s>>,
+    label: usize,
+    axis: Axis,
+}
+
+impl<'s> Chart<'s> {
+    /// Lays it out: what stands where, and what a cell stands for.
+    pub(super) fn new(scene: Scene<'s>, look: &Look) -> Self {
+        let lines = lines(&scene);
+        let labels = lines.iter().map(|line| if let Line::Row(row) = line { columns(&row.label) } else { 0 });
+        let label = labels.max().unwrap_or(0).clamp(8, (look.width * 2 / 5).max(8));
+        let cells = look.width.saturating_sub(INDENT + label + 2).max(12);
+        let measured = scene.watched.iter().map(|watched| (watched.first, watched.last));
+        let axis = Axis::new(scene.spans, measured, scene.since, scene.until, cells);
+        Self { scene, lines, label, axis }
+    }
+
+    /// The stretches of time that the cells of a row stand for, each up to the beginning of the next.
+    pub(super) fn cells(&self) -> Vec<(Timestamp, Timestamp)> {
+        let instant = Timestamp::from_unix_ms;
+        let cells = (0..self.axis.cells()).map(|cell| self.axis.stretch(cell));
+        cells.map(|(from, to)| (instant(from), instant(to))).collect()
+    }
+
+    /// Draws it. `reached` tells of each watched series in which cells its site was reached.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub(super) fn draw(&self, reached: &[Vec<bool>], look: &Look, out: &mut dyn Write) -> io::Result<()> {
+        let (label, left) = (self.label, INDENT + self.label + 2);
+        let mut inks = BTreeSet::new();
+        for line in &self.lines {
+            let text = match line {
+                Line::Site(text) => look.paint(BOLD, look.show(text, look.width)),
+                Line::Url(text) => look.paint(DIM, format!("{:INDENT$}{}", "", look.show(text, look.width - INDENT))),
+                Line::Row(row) => {
+                    let name = look.show(&row.label, label);
+                    let gap = label.saturating_sub(columns(&name)) + 2;
+                    let bar = self.bar(row, reached);
+                    inks.extend(bar.inks());
+                    format!("{:INDENT$}{name}{:gap$}{}", "", "", bar.draw(look))
+                }
+            };
+            writeln!(out, "{}", text.trim_end())?;
+        }
+        for line in self.axis.draw(look) {
+            writeln!(out, "{}", look.paint(DIM, format!("{:left$}{line}", "").trim_end()))?;
+        }
+        legend(&inks, look, out)
+    }
+
+    fn bar(&self, row: &Row<'_>, reached: &[Vec<bool>]) -> Bar {
+        let mut bar = Bar::new(self.axis.cells());
+        row.spans.iter().for_each(|span| bar.add(span, &self.axis));
+        if let Some(reached) = row.watched.and_then(|watched| reached.get(watched)) {
+            bar.add_reached(reached);
+        }
+        let of_row = |silence: &&VantageSpan| row.vantage == Some(silence.vantage.as_str());
+        self.scene.silences.iter().filter(of_row).for_each(|silence| {
+            bar.add_silence(silence, &self.axis, self.scene.now);
+        });
+        bar.paint_silences(&self.axis);
+        bar
+    }
+}
+
+/// Spans by source, vantage and status, measured ones first, with the place of the series among the watched ones. Rows
+/// are of one status each, so that they can be told apart without colour.
+type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>, Status), (Vec<&'s Span>, Option<usize>)>;
+
+/// Rows of a site by URL, those that name none last.
+type Urls<'s> = BTreeMap<(bool, &'s str), Rows<'s>>;
 
 /// Headings and rows: sites in order, within a site its URLs, then the claims that name none.
-fn lines(spans: &[Span]) -> Vec<Line<'_>> {
-    let mut sites: BTreeMap<&str, BTreeMap<(bool, &str), Rows<'_>>> = BTreeMap::new();
-    for span in spans {
+fn lines<'s>(scene: &Scene<'s>) -> Vec<Line<'s>> {
+    let mut sites: BTreeMap<&str, Urls<'_>> = BTreeMap::new();
+    for span in scene.spans {
         let url = span.url.as_ref().map_or((true, ""), |url| (false, url.as_str()));
         let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()), span.status);
         let rows = sites.entry(span.site.as_str()).or_default().entry(url).or_default();
-        rows.entry(row).or_default().push(span);
+        rows.entry(row).or_default().0.push(span);
+    }
+    for (place, Watched { series, source, .. }) in scene.watched.iter().enumerate() {
+        let rows = sites.entry(series.site.as_str()).or_default().entry((false, series.url.as_str())).or_default();
+        rows.entry((*source, Some(series.vantage.as_str()), Status::Blocked)).or_default().1 = Some(place);
     }
     let mut lines = Vec::new();
     for (site, urls) in sites {
@@ -92,20 +165,30 @@ fn lines(spans: &[Span]) -> Vec<Line<'_>> {
             if inside {
                 lines.push(Line::Url(url.to_owned()));
             }
-            for ((source, vantage, status), spans) in rows {
-                let indent = if inside { "  " } else { "" };
-                let vantage = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
-                // Blocked is what a chart is about; other statuses are named.
-                let status = if status == Status::Blocked { String::new() } else { format!(", {status}") };
-                let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
-                lines.extend(lanes.into_iter().enumerate().map(|(lane, spans)| {
-                    let label = if lane == 0 { format!("{indent}{source}{vantage}{status}") } else { String::new() };
-                    Line::Row { label, spans }
-                }));
-            }
+            let indent = if inside { "  " } else { "" };
+            lines.extend(rows.into_iter().flat_map(|(key, (spans, watched))| rows_of(key, spans, watched, indent)));
         }
     }
     lines
+}
+
+/// The rows of one source, vantage and status.
+fn rows_of<'s>(
+    (source, vantage, status): (SpanSource, Option<&'s str>, Status),
+    spans: Vec<&'s Span>,
+    watched: Option<usize>,
+    indent: &str,
+) -> Vec<Line<'s>> {
+    let name = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
+    // Blocked is what a chart is about; other statuses are named.
+    let status = if status == Status::Blocked { String::new() } else { format!(", {status}") };
+    let vantage = vantage.filter(|_| source == SpanSource::Measured);
+    let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
+    let rows = lanes.into_iter().enumerate().map(|(lane, spans)| {
+        let label = if lane == 0 { format!("{indent}{source}{name}{status}") } else { String::new() };
+        Line::Row(Row { label, spans, watched, vantage })
+    });
+    rows.collect()
 }
 
 /// Spreads spans over rows so that those of one row do not overlap.
@@ -138,14 +221,18 @@ fn legend(inks: &BTreeSet<Ink>, look: &Look, out: &mut dyn Write) -> io::Result<
         (Ink::Certain, "certain"),
         (Ink::Possible, "began or ended within"),
         (Ink::Ongoing, "goes on"),
+        (Ink::Unseen, "not seen meanwhile"),
         (Ink::Before, "began earlier"),
         (Ink::Unstated, "not stated"),
+        (Ink::Reached, "reached"),
+        (Ink::Silent, "the vantage told nothing"),
     ];
     let used = signs.iter().filter(|(ink, _)| inks.contains(ink));
-    let signs: Vec<String> = used.map(|(ink, words)| format!("{} {words}", ink.sign(look))).collect();
+    // A sign stays with the first of its words.
+    let signs: Vec<String> = used.map(|(ink, words)| format!("{}\u{a0}{words}", ink.sign(look))).collect();
     writeln!(out)?;
     for line in wrap(&signs.join(", "), look.width) {
-        writeln!(out, "{}", look.paint(DIM, line))?;
+        writeln!(out, "{}", look.paint(DIM, line.replace('\u{a0}', " ")))?;
     }
     Ok(())
 }
@@ -160,7 +247,7 @@ mod tests {
 
     fn draw(spans: &[Span], look: Look) -> String {
         let mut out = Vec::new();
-        write(spans, None, None, &look, &mut out).unwrap();
+        Chart::new(Scene::of(spans, at("2027-01-15T08:00:00Z")), &look).draw(&[], &look, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -199,6 +286,80 @@ mod tests {
                                     2026-11-24  2026-11-25 UTC
 
         █ certain, ░ began or ended within, ▶ goes on
+        ");
+    }
+
+    /// A series of `source` seen from `vantage`.
+    fn watched(source: SpanSource, vantage: &str, first: &str, last: &str) -> Watched {
+        let series = crate::model::SeriesKey {
+            site: "fergana".parse().unwrap(),
+            url: "https://fergana.media/".parse().unwrap(),
+            vantage: vantage.parse().unwrap(),
+        };
+        Watched::sample(series, source, at(first), at(last))
+    }
+
+    fn silence(from: Bracket, to: Option<Bracket>) -> VantageSpan {
+        VantageSpan {
+            span_id: crate::model::SpanId::derived("silence"),
+            vantage: "almaty-kt".parse().unwrap(),
+            kind: crate::model::SilenceKind::NotMeasuring,
+            cause: Some(crate::model::SilenceCause::Stopped),
+            start: from,
+            end: to,
+            last_observed: None,
+            observations: 0,
+        }
+    }
+
+    #[test]
+    fn one_site_with_all_that_is_known_of_it() {
+        let day = |text: &str| between(&format!("{text}T00:00:00Z"), &format!("{text}T00:01:00Z"));
+        let reported = config().sites[0].reported_spans().remove(0);
+        let imported = Span {
+            source: SpanSource::Ooni,
+            vantage: Some("AS9198-KZ".parse().unwrap()),
+            ..span(between("2015-02-01T00:00:00Z", "2015-03-20T00:00:00Z"), Some(day("2015-12-01")))
+        };
+        let measured = span(day("2015-06-01"), Some(day("2016-02-01")));
+        let series = [
+            watched(SpanSource::Measured, "almaty-kt", "2015-05-01T00:00:00Z", "2016-06-01T00:00:00Z"),
+            watched(SpanSource::Measured, "astana", "2015-11-01T00:00:00Z", "2016-06-01T00:00:00Z"),
+            watched(SpanSource::Ooni, "AS9198-KZ", "2014-09-01T00:00:00Z", "2016-05-01T00:00:00Z"),
+        ];
+        let silences =
+            [silence(day("2015-08-01"), Some(day("2015-10-10"))), silence(day("2016-03-01"), Some(day("2016-04-10")))];
+        let spans = [reported, imported, measured];
+        let scene = Scene { watched: &series, silences: &silences, ..Scene::of(&spans, at("2016-06-01T00:00:00Z")) };
+        let chart = Chart::new(scene, &Look::plain());
+        let reached: Vec<Vec<bool>> = series
+            .iter()
+            .map(|series| {
+                let of_ours = |at: Timestamp| {
+                    silences.iter().all(|silence| {
+                        series.source == SpanSource::Ooni
+                            || Some(at) < silence.start.latest
+                            || Some(at) > silence.end.and_then(|end| end.earliest)
+                    })
+                };
+                let within =
+                    |(from, _): &(Timestamp, Timestamp)| (series.first..series.last).contains(from) && of_ours(*from);
+                chart.cells().iter().map(within).collect()
+            })
+            .collect();
+        let mut out = Vec::new();
+        chart.draw(&reached, &Look::plain(), &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"
+        fergana  https://fergana.media/
+          measured almaty-kt                           ─█████▒▒▒▒▒▒█████████──···────
+          measured astana                                            ─────────   ────
+          ooni AS9198-KZ            ───────────░░░█████████████████████────────────
+          reported               ░░██████████████████████████████████████████████???
+                              ┬─────────────┬─────────────┬──────────────┬─────────────┬
+                              2014-07       2015-01       2015-07        2016-01
+
+        █ certain, ░ began or ended within, ▒ not seen meanwhile, ? not stated,
+        ─ reached, · the vantage told nothing
         ");
     }
 
