@@ -41,7 +41,10 @@ leading apostrophe, so that no spreadsheet takes it for a formula.";
 const MEASUREMENTS_EXAMPLES: &str = "\
 Examples:
   blockspan measurements fergana --since 2h
-  blockspan measurements --status blocked -o evidence.ndjson";
+  blockspan measurements --status blocked -o evidence.ndjson
+  blockspan measurements --since 2026-11 --format parquet -o november.parquet
+
+What the columns of CSV and Parquet tell: docs/data.md.";
 
 const HELPER_EXAMPLES: &str = "\
 Examples:
@@ -298,6 +301,8 @@ pub(super) enum HistoryFormat {
     Json,
     /// One object a line
     Ndjson,
+    /// Apache Parquet, typed columns
+    Parquet,
 }
 
 /// `measurements`
@@ -336,8 +341,12 @@ pub(super) struct RejudgeArgs {
 /// How `measurements` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum MeasurementsFormat {
-    /// One object a line
+    /// One object a line, all that was seen
     Ndjson,
+    /// RFC 4180, one flat row a measurement
+    Csv,
+    /// Apache Parquet, typed columns, a row group a day
+    Parquet,
 }
 
 fn statuses() -> impl TypedValueParser<Value = Status> {

@@ -15,7 +15,7 @@ use super::table::{Column, Table};
 use super::words::{push_bracket, push_count, push_percent, push_span_length};
 use super::{rooms, select};
 use crate::config::Config;
-use crate::export::{spans_csv, spans_json, spans_ndjson};
+use crate::export::{spans_csv, spans_json, spans_ndjson, spans_parquet};
 use crate::model::{SeriesKey, Span, SpanSource, Status, Timestamp};
 use crate::store::SpanFilter;
 
@@ -86,12 +86,13 @@ fn write(
     format: HistoryFormat,
     filter: &SpanFilter,
     look: &Look,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<(), Fault> {
     match format {
         HistoryFormat::Csv => spans_csv(spans, out)?,
         HistoryFormat::Json => spans_json(spans, out)?,
         HistoryFormat::Ndjson => spans_ndjson(spans, out)?,
+        HistoryFormat::Parquet => spans_parquet(spans, out)?,
         HistoryFormat::Table | HistoryFormat::Chart if spans.is_empty() => eprintln!("no spans"),
         HistoryFormat::Table => table(spans, look, out)?,
         HistoryFormat::Chart => {

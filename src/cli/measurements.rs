@@ -1,13 +1,16 @@
 //! `measurements`: the evidence with its verdicts, one after another, however many there are.
 
+use std::io;
 use std::ops::ControlFlow;
 
 use super::args::{GlobalArgs, MeasurementsArgs, MeasurementsFormat};
 use super::fault::{Exit, Fault};
 use super::output::Output;
+use super::rooms::Record;
 use super::{rooms, select};
-use crate::export::measurement_with_context_json;
+use crate::export::{MeasurementsCsv, MeasurementsParquet, measurement_with_context_json};
 use crate::model::Timestamp;
+use crate::store::{MeasurementFilter, StoredMeasurement};
 
 /// Runs `measurements`.
 ///
@@ -26,14 +29,43 @@ pub(super) fn run(global: &GlobalArgs, args: &MeasurementsArgs) -> Result<Exit, 
 
     let filter = select::measurement_filter(&args.select, Timestamp::now());
     let mut output = Output::open(args.output.as_deref())?;
-    let mut written = Ok(());
-    record.measurements(&filter, &mut |stored| {
-        written = match args.format {
-            MeasurementsFormat::Ndjson => measurement_with_context_json(&stored.evidence, &stored.verdict, &mut output),
-        };
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    written?;
+    write(record.as_ref(), &filter, args.format, &mut output)?;
     output.finish()?;
     Ok(Exit::Good)
+}
+
+fn write(
+    record: &dyn Record,
+    filter: &MeasurementFilter,
+    format: MeasurementsFormat,
+    output: &mut Output,
+) -> Result<(), Fault> {
+    match format {
+        MeasurementsFormat::Ndjson => {
+            each(record, filter, |stored| measurement_with_context_json(&stored.evidence, &stored.verdict, output))
+        }
+        MeasurementsFormat::Csv => {
+            let mut file = MeasurementsCsv::new(output)?;
+            each(record, filter, |stored| file.write(&stored.evidence, &stored.verdict))
+        }
+        MeasurementsFormat::Parquet => {
+            let mut file = MeasurementsParquet::new(output)?;
+            each(record, filter, |stored| file.write(&stored.evidence, &stored.verdict))?;
+            Ok(file.finish()?)
+        }
+    }
+}
+
+/// Gives every measurement to `write` until one cannot be written.
+fn each(
+    record: &dyn Record,
+    filter: &MeasurementFilter,
+    mut write: impl FnMut(&StoredMeasurement) -> io::Result<()>,
+) -> Result<(), Fault> {
+    let mut written = Ok(());
+    record.measurements(filter, &mut |stored| {
+        written = write(&stored);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(written?)
 }

@@ -12,7 +12,7 @@ const BUFFER: usize = 256 * 1024;
 /// The data of a command. Nothing is complete before `finish`.
 pub(super) enum Output {
     /// Standard output.
-    Stdout(BufWriter<io::StdoutLock<'static>>),
+    Stdout(BufWriter<io::Stdout>),
     /// A temporary file beside the wanted one.
     File(Pending),
 }
@@ -31,7 +31,7 @@ impl Output {
     /// The file cannot be made.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Fault> {
         match path {
-            None => Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout().lock()))),
+            None => Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout()))),
             Some(path) => Pending::create(path)
                 .map(Self::File)
                 .map_err(|error| Fault::failed(format!("`{}` cannot be written", path.display()), error)),

@@ -90,7 +90,7 @@ fn push_span(out: &mut String, span: &Span) {
 }
 
 /// Appends a comma and a text: defused, and quoted when it holds a comma, a quote or a line break (RFC 4180).
-fn push_text(out: &mut String, text: &str) {
+pub(super) fn push_text(out: &mut String, text: &str) {
     out.push(',');
     let text = formula_safe(text);
     if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
@@ -102,7 +102,7 @@ fn push_text(out: &mut String, text: &str) {
     }
 }
 
-fn push_instant(out: &mut String, before: char, at: Option<Timestamp>) {
+pub(super) fn push_instant(out: &mut String, before: char, at: Option<Timestamp>) {
     out.push(before);
     match at.map(|at| (at, at.to_rfc3339())) {
         Some((_, Some(text))) => out.push_str(std::str::from_utf8(&text).unwrap_or_default()),

@@ -48,6 +48,16 @@ pub fn to_json_line<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> io
     out.write_all(&line)
 }
 
+/// `value` as safe JSON.
+///
+/// # Errors
+/// Only what cannot be JSON at all: no type of ours is that.
+pub(super) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> io::Result<String> {
+    let mut text = Vec::with_capacity(1024);
+    push(value, &mut text)?;
+    String::from_utf8(text).map_err(io::Error::other)
+}
+
 fn push<T: Serialize + ?Sized>(value: &T, line: &mut Vec<u8>) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(line, SafeFormatter)).map_err(io::Error::from)
 }

@@ -19,28 +19,28 @@ use crate::model::{
 
 /// The object of `check --format json`. Order and names of the fields are the contract.
 #[derive(Serialize)]
-struct Judged<'a> {
-    measurement_id: MeasurementId,
-    site: &'a SiteId,
-    url: &'a url::Url,
-    vantage: &'a VantageId,
-    started_at: Timestamp,
-    elapsed_seconds: Elapsed,
-    status: Status,
-    mechanism: Option<Mechanism>,
-    confidence: f64,
-    rules: &'a [RuleId],
-    reasons: Vec<std::borrow::Cow<'a, str>>,
-    control: Option<&'a ControlSummary>,
-    partial: Vec<Partial>,
-    dns: Vec<DnsExchange>,
-    tcp: &'a [TcpConnect],
-    tls: &'a [TlsHandshake],
-    http: Vec<HttpExchange>,
-    quic: &'a [QuicHandshake],
-    experiments: Vec<Experiment>,
-    pace: Option<Pace>,
-    baseline: Option<Baseline>,
+pub(super) struct Judged<'a> {
+    pub(super) measurement_id: MeasurementId,
+    pub(super) site: &'a SiteId,
+    pub(super) url: &'a url::Url,
+    pub(super) vantage: &'a VantageId,
+    pub(super) started_at: Timestamp,
+    pub(super) elapsed_seconds: Elapsed,
+    pub(super) status: Status,
+    pub(super) mechanism: Option<Mechanism>,
+    pub(super) confidence: f64,
+    pub(super) rules: &'a [RuleId],
+    pub(super) reasons: Vec<std::borrow::Cow<'a, str>>,
+    pub(super) control: Option<&'a ControlSummary>,
+    pub(super) partial: Vec<Partial>,
+    pub(super) dns: Vec<DnsExchange>,
+    pub(super) tcp: &'a [TcpConnect],
+    pub(super) tls: &'a [TlsHandshake],
+    pub(super) http: Vec<HttpExchange>,
+    pub(super) quic: &'a [QuicHandshake],
+    pub(super) experiments: Vec<Experiment>,
+    pub(super) pace: Option<Pace>,
+    pub(super) baseline: Option<Baseline>,
 }
 
 /// The same with all that the verdict rests on.
@@ -55,7 +55,7 @@ struct JudgedWithContext<'a> {
 }
 
 impl<'a> Judged<'a> {
-    fn new(evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
+    pub(super) fn new(evidence: &'a Evidence, verdict: &'a Verdict) -> Self {
         let measurement = &evidence.measurement;
         let scrub = Scrub::new(evidence);
         Self {
