@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use tally::{Sum, blocks, false_spans};
 use verdicts::Verdicts;
-use world::{ALL, Block, DAY, HOUR, MINUTE, NOISES, Noise, QUIET, SECOND};
+use world::{ALL, Block, DAY, HOUR, MINUTE, NOISES, Noise, QUIET, SECOND, YEAR};
 
 /// Site-years of each noise.
 const YEARS: u64 = 200;
@@ -60,6 +60,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     writeln!(page, "\n## Full blocks of 10 minutes to 30 days, {count} each\n")?;
     block_table(&mut page, (&verdicts, count), &|case| log_uniform(10 * MINUTE, 30 * DAY, case), 1.0, MINUTE, NOISES)?;
+    writeln!(page, "\n## Full blocks of a year, {} each\n", count / 20)?;
+    block_table(&mut page, (&verdicts, count / 20), &|_| YEAR, 1.0, MINUTE, &[NOISES[1], ALL])?;
+    writeln!(page, "\n## Blocks already there at the first measurement, {count} each of a day\n")?;
+    writeln!(page, "A lower bound of the start would be an invention: a bracket with one counts as wrong.\n")?;
+    let there = |_: u64| Block { from: -DAY, to: DAY, share: 1.0 };
+    table(&mut page, (&verdicts, count), &there, MINUTE, &[QUIET, NOISES[1], ALL])?;
     writeln!(page, "\n## Short blocks, {count} each, 5 % of single probes failing\n")?;
     for (name, length) in [("2 min", 2), ("3 min", 3), ("5 min", 5), ("8 min", 8)] {
         writeln!(page, "\nBlocks of {name}:\n")?;
@@ -84,9 +90,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn block_table(
     page: &mut String,
-    (verdicts, count): (&Verdicts, u64),
+    of: (&Verdicts, u64),
     length: &(dyn Fn(u64) -> i64 + Sync),
     share: f64,
+    interval: i64,
+    noises: &[Noise],
+) -> std::fmt::Result {
+    let block = |case: u64| {
+        // Somewhere in the second day, at any offset to the rounds.
+        let from = DAY + i64::try_from(case).unwrap_or(0) * 7919 % HOUR;
+        Block { from, to: from + length(case), share }
+    };
+    table(page, of, &block, interval, noises)
+}
+
+fn table(
+    page: &mut String,
+    (verdicts, count): (&Verdicts, u64),
+    block: &(dyn Fn(u64) -> Block + Sync),
     interval: i64,
     noises: &[Noise],
 ) -> std::fmt::Result {
@@ -95,12 +116,7 @@ fn block_table(
         "| noise | test | found | told more than once | delay of opening, median / 95 % | of closing, median / 95 % | start in bracket | end in bracket | width of start / end bracket, median |\n|---|---|---|---|---|---|---|---|---|"
     )?;
     for noise in noises {
-        let block = |case: u64| {
-            // Somewhere in the second day, at any offset to the rounds.
-            let from = DAY + i64::try_from(case).unwrap_or(0) * 7919 % HOUR;
-            Block { from, to: from + length(case), share }
-        };
-        let sums = blocks(*noise, interval, count, &block, verdicts);
+        let sums = blocks(*noise, interval, count, block, verdicts);
         for (name, sum) in ["blockspan", "three in a row", "OONI's CUSUM"].into_iter().zip(sums) {
             let row = format!("| {} | {name} | {}", noise.name, sum_cells(&sum));
             eprintln!("{row}");

@@ -36,6 +36,13 @@ pub(crate) fn watch(mut world: World, verdicts: &Verdicts, interval: i64, end: i
     let (mut three, mut ooni, mut ours) = (ThreeInARow::default(), OoniCusum::default(), Vec::<Told>::new());
     let (mut now, mut round) = (0, 0);
     while now < end {
+        if let Some(again) = world.stopped(now) {
+            // All that a restart leaves is what was saved.
+            let saved = serde_json::to_string(&state).expect("a state");
+            state = serde_json::from_str(&saved).expect("a saved state");
+            (now, round) = (again, again);
+            continue;
+        }
         let (sighting, took) = world.probe(now);
         let outcome = verdicts.of(&sighting);
         let (from, until) = (instant(now), instant(now + took));

@@ -41,7 +41,7 @@ impl Sum {
         let Some((first, last)) = mine.first().zip(mine.last()) else { return };
         self.found += 1;
         self.repeated += u64::from(mine.len() > 1);
-        self.opening.push(first.opened_at - block.from);
+        self.opening.push(first.opened_at - block.from.max(0));
         self.starts += 1;
         self.start_true += u64::from(holds(first.start, block.from));
         self.start_width.extend(width(first.start));

@@ -37,11 +37,21 @@ pub(crate) struct Noise {
     pub(crate) control: Option<(i64, i64)>,
     /// The vantage has no network for so long at the end of each day.
     pub(crate) nightly: i64,
+    /// The prober is stopped and started again: mean time running, mean time stopped.
+    pub(crate) stops: Option<(i64, i64)>,
 }
 
 /// Nothing goes wrong.
-pub(crate) const QUIET: Noise =
-    Noise { name: "none", loss: 0.0, bursts: None, burst_loss: 1.0, site: None, control: None, nightly: 0 };
+pub(crate) const QUIET: Noise = Noise {
+    name: "none",
+    loss: 0.0,
+    bursts: None,
+    burst_loss: 1.0,
+    site: None,
+    control: None,
+    nightly: 0,
+    stops: None,
+};
 
 /// The noises of the promises, each alone and all at once. Bursts hit 2 % of the probes, six minutes on average.
 pub(crate) const NOISES: &[Noise] = &[
@@ -54,6 +64,7 @@ pub(crate) const NOISES: &[Noise] = &[
     Noise { name: "site flaps, 40 s up, 40 s down", site: Some((40 * SECOND, 40 * SECOND)), ..QUIET },
     Noise { name: "control out 1 h a day", loss: 0.05, control: Some((23 * HOUR, HOUR)), ..QUIET },
     Noise { name: "vantage out 1 h a day", nightly: HOUR, ..QUIET },
+    Noise { name: "prober stopped 20 min a day, restarted", stops: Some((DAY, 20 * MINUTE)), ..QUIET },
     ALL,
 ];
 
@@ -66,6 +77,7 @@ pub(crate) const ALL: Noise = Noise {
     site: Some((DAY, 10 * MINUTE)),
     control: Some((23 * HOUR, HOUR)),
     nightly: HOUR,
+    stops: Some((DAY, 20 * MINUTE)),
 };
 
 /// A block: from when to when, and the share of probes that it stops.
@@ -135,6 +147,7 @@ pub(crate) struct World {
     bursts: Turns,
     site: Turns,
     control: Turns,
+    stops: Turns,
     chance: Jitter,
 }
 
@@ -151,8 +164,14 @@ impl World {
             bursts: Turns::new(noise.bursts, &mut chance),
             site: Turns::new(noise.site, &mut chance),
             control: Turns::new(noise.control, &mut chance),
+            stops: Turns::new(noise.stops, &mut chance),
             chance,
         }
+    }
+
+    /// When the prober, stopped at `now`, is started again; None while it runs.
+    pub(crate) fn stopped(&mut self, now: i64) -> Option<i64> {
+        self.stops.is_down(now, &mut self.chance).then_some(self.stops.until)
     }
 
     /// A probe that begins at `now`, and how long it takes. Probes come in order of time and do not overlap. What fails

@@ -13,8 +13,9 @@ use tracing::{error, warn};
 use super::instrument::{Instrument, Standing};
 use super::journal;
 use super::recording::Outlet;
+use super::sentry::Sentry;
 use crate::detect::SeriesState;
-use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Trigger, VantageId, Verdict};
+use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Timestamp, Trigger, VantageId, Verdict};
 use crate::schedule::{Jitter, Plan};
 use crate::serve::{Board, Metrics};
 use crate::store::ProbeRecord;
@@ -40,6 +41,7 @@ pub(super) struct Conductor {
     pub records: Outlet,
     pub board: Arc<Board>,
     pub metrics: Arc<Metrics>,
+    pub sentry: Arc<Sentry>,
     plan: Plan,
     chance: Jitter,
     tasks: JoinSet<Finished>,
@@ -53,6 +55,7 @@ impl Conductor {
         records: mpsc::Sender<ProbeRecord>,
         board: Arc<Board>,
         metrics: Arc<Metrics>,
+        sentry: Arc<Sentry>,
         seed: u64,
     ) -> Self {
         let mut conductor = Self {
@@ -61,6 +64,7 @@ impl Conductor {
             records: Outlet::new(records),
             board,
             metrics,
+            sentry,
             plan: Plan::default(),
             chance: Jitter::seeded(seed),
             tasks: JoinSet::new(),
@@ -73,6 +77,7 @@ impl Conductor {
     /// Goes on with another configuration.
     pub(super) fn adopt(&mut self, instrument: Arc<Instrument>) {
         let series = instrument.series();
+        self.sentry.adopt(&instrument.vantages(), Timestamp::now());
         self.metrics.expect(&series, &instrument.vantages(), &instrument.control_ids());
         self.board.retain(instrument.sites().to_vec(), instrument.places());
         for key in &series {
@@ -216,6 +221,8 @@ impl Conductor {
         if let Some(report) = &evidence.canaries {
             self.note_canaries(&key.vantage, Some(report));
         }
+        let measurement = &evidence.measurement;
+        self.sentry.measured(&key.vantage, measurement.started_at.plus(measurement.elapsed.as_duration()));
         let first = !self.states.contains_key(key);
         let state = self.states.entry(key.clone()).or_default();
         let before = state.status();
@@ -232,7 +239,7 @@ impl Conductor {
 
     fn put_back(&mut self, key: &SeriesKey) {
         let probe = &self.instrument.config.probe;
-        let now = crate::model::Timestamp::now();
+        let now = Timestamp::now();
         let confirm = self.states.get(key).and_then(|state| state.confirm_in(now, self.instrument.detector.params()));
         self.plan.put_back(key, Instant::now(), probe.interval, probe.jitter, confirm, &mut self.chance);
     }
@@ -244,6 +251,9 @@ impl Conductor {
         });
         if let Some(up) = up {
             self.metrics.vantage_up(vantage, up);
+        }
+        if let Some(report) = report {
+            self.sentry.asked(vantage, report, Timestamp::now());
         }
         self.board.set_vantage(vantage, up);
     }

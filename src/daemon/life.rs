@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use super::conductor::Conductor;
 use super::instrument::{Instrument, SetupError};
 use super::recording::{BACKLOG, keep_records};
 use super::reload::Reloader;
+use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
 use crate::model::Timestamp;
 use crate::serve::{App, Board, Metrics, MetricsError, Readiness, ReloadRequest, serve};
-use crate::store::{Recorder, StoreError};
+use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 
 /// Time between two looks for measurements that are older than they are to be kept.
 const PRUNE_ROUND: Duration = Duration::from_secs(3600);
@@ -93,8 +95,16 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     let states: HashMap<_, _> = restored.into_iter().collect();
     metrics.config_reloaded(true, Timestamp::now());
     let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
-    let conductor =
-        Conductor::new(Arc::clone(&instrument), states, records, Arc::clone(&board), Arc::clone(&metrics), seed);
+    let sentry = Arc::new(watch_over(&database, &instrument, &metrics)?);
+    let conductor = Conductor::new(
+        Arc::clone(&instrument),
+        states,
+        records,
+        Arc::clone(&board),
+        Arc::clone(&metrics),
+        Arc::clone(&sentry),
+        seed,
+    );
 
     if once {
         info!("measuring {} once into {}", described(&instrument), database.display());
@@ -121,6 +131,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             Reloader { paths, current: config.clone(), files, board, metrics: Arc::clone(&metrics), instruments };
         tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
         tokio::spawn(keep_house(recorder.clone(), config, metrics, stop.clone()));
+        let standing = tokio::spawn(Arc::clone(&sentry).stand(recorder.clone(), stop.clone()));
         info!(
             "watching {}; look at http://{address}/ (metrics at /metrics); the record is {}",
             described(&instrument),
@@ -133,6 +144,9 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         if let Ok(Err(fault)) = server.await {
             warn!("serving ended badly: {fault}");
         }
+        // A last sign of life must not be followed by another one.
+        let _ended = standing.await;
+        sentry.end(&recorder).await;
     }
     // The conductor is gone and with it the sender: the keeper stores what is left and ends.
     if keeper.await.is_err() {
@@ -141,6 +155,14 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     recorder.close().await?;
     info!("stopped in order");
     Ok(())
+}
+
+/// What the record knows of earlier lives, and a sentry who goes on from there.
+fn watch_over(database: &Path, instrument: &Instrument, metrics: &Arc<Metrics>) -> Result<Sentry, StoreError> {
+    let reader = Reader::open(database)?;
+    let open = reader.vantage_spans(&SpanFilter::default())?.into_iter().filter(|span| span.end.is_none()).collect();
+    let life = reader.last_life()?;
+    Ok(Sentry::new(life, open, &instrument.vantages(), Arc::clone(metrics), Timestamp::now()))
 }
 
 fn described(instrument: &Instrument) -> String {

@@ -10,6 +10,7 @@ mod life;
 mod opinion;
 mod recording;
 mod reload;
+mod sentry;
 mod station;
 mod surroundings;
 

@@ -5,7 +5,9 @@
 
 mod pace;
 mod params;
+mod pulse;
 mod sequential;
+mod silence;
 mod state;
 mod trial;
 
@@ -14,6 +16,8 @@ mod tests;
 
 pub use pace::PaceParams;
 pub use params::Params;
+pub use pulse::{EVERY, Finding, Pulse, Reading};
 pub use sequential::Detector;
+pub use silence::{Life, Reach, SIGN_OF_LIFE, Silences};
 pub use state::{LastVerdict, SeriesState};
 pub use trial::{Outcome, Trial};

@@ -35,7 +35,7 @@ pub use measurement::{
 };
 pub use pace::{Baseline, Pace, TELLING_BODY};
 pub use private::{is_private, shown_resolver};
-pub use silence::{SilenceCause, SilenceKind, VantageSpan};
+pub use silence::{ClockStep, SilenceCause, SilenceKind, VantageSpan};
 pub use site::{Report, Site};
 pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};

@@ -53,3 +53,14 @@ pub struct VantageSpan {
     /// Observations that saw it so; 0 where nothing was measured.
     pub observations: u64,
 }
+
+/// A step of the wall clock: instants before and after it cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStep {
+    /// What the clock showed when the step was noticed.
+    pub at: Timestamp,
+    /// What it would have shown without it.
+    pub before: Timestamp,
+    /// By how much it was moved, milliseconds; below zero: back.
+    pub by_ms: i64,
+}

@@ -126,6 +126,38 @@ pub const VANTAGE_UP: Family = gauge(
     "1 when the vantage has a network by its canaries, 0 when it has not or is not yet known.",
 );
 
+/// In what way vantages tell nothing.
+pub const VANTAGE_SILENT: Family = gauge(
+    "blockspan_vantage_silent",
+    &["vantage", "kind"],
+    "1 when the vantage tells nothing of sites in this way, by two askings of its canaries, 0 otherwise.",
+);
+
+/// Steps of the wall clock.
+pub const CLOCK_STEPS: Family = counter(
+    "blockspan_clock_steps_total",
+    &[],
+    "Steps of the wall clock by more than a second that were noticed and recorded.",
+);
+
+/// Records that are safe.
+pub const RECORDS_STORED: Family =
+    counter("blockspan_records_stored_total", &[], "Measurements whose transaction is committed, since the start.");
+
+/// Records that wait.
+pub const RECORDS_WAITING: Family = gauge(
+    "blockspan_records_waiting",
+    &[],
+    "Measurements that are held in memory because the store has not taken them yet.",
+);
+
+/// Records that are lost.
+pub const RECORDS_DROPPED: Family = counter(
+    "blockspan_records_dropped_total",
+    &[],
+    "Measurements that were made and not recorded: the store could not take them and no more could be held.",
+);
+
 /// Whether controls answer.
 pub const CONTROL_UP: Family = gauge(
     "blockspan_control_up",
@@ -181,7 +213,12 @@ pub const ALL: &[Family] = &[
     LAYER_FAILURES,
     LAYER_DURATION,
     VANTAGE_UP,
+    VANTAGE_SILENT,
     CONTROL_UP,
+    CLOCK_STEPS,
+    RECORDS_STORED,
+    RECORDS_WAITING,
+    RECORDS_DROPPED,
     SCHEDULE_LAG,
     IN_FLIGHT,
     STORE_WRITE,

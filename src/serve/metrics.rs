@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use super::families::{self, Family};
 use super::layers;
 use crate::detect::SeriesState;
 use crate::model::{
-    ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, SeriesKey, SpanChange,
-    SpanChangeKind, Status, Timestamp, VantageId, Verdict,
+    ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, SeriesKey, SilenceKind,
+    SpanChange, SpanChangeKind, Status, Timestamp, VantageId, VantageSpan, Verdict,
 };
 
 /// The metric table contradicts itself, or the process cannot be read. Only at start.
@@ -38,6 +38,11 @@ pub struct Metrics {
     layer_failures: IntCounterVec,
     layer_duration: HistogramVec,
     vantage_up: IntGaugeVec,
+    vantage_silent: IntGaugeVec,
+    clock_steps: IntCounter,
+    records_stored: IntCounter,
+    records_waiting: IntGauge,
+    records_dropped: IntCounter,
     control_up: IntGaugeVec,
     schedule_lag: Histogram,
     in_flight: IntGauge,
@@ -84,6 +89,14 @@ impl Metrics {
                 HistogramVec::new(histogram_opts(&families::LAYER_DURATION), families::LAYER_DURATION.labels)?,
             )?,
             vantage_up: add(&registry, IntGaugeVec::new(opts(&families::VANTAGE_UP), families::VANTAGE_UP.labels)?)?,
+            vantage_silent: add(
+                &registry,
+                IntGaugeVec::new(opts(&families::VANTAGE_SILENT), families::VANTAGE_SILENT.labels)?,
+            )?,
+            clock_steps: add(&registry, IntCounter::with_opts(opts(&families::CLOCK_STEPS))?)?,
+            records_stored: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_STORED))?)?,
+            records_waiting: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING))?)?,
+            records_dropped: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_DROPPED))?)?,
             control_up: add(&registry, IntGaugeVec::new(opts(&families::CONTROL_UP), families::CONTROL_UP.labels)?)?,
             schedule_lag: add(&registry, Histogram::with_opts(histogram_opts(&families::SCHEDULE_LAG))?)?,
             in_flight: add(&registry, IntGauge::with_opts(opts(&families::IN_FLIGHT))?)?,
@@ -191,6 +204,37 @@ impl Metrics {
         }
     }
 
+    /// The silences that are not over.
+    pub fn silences(&self, open: &[VantageSpan]) {
+        let known = self.known();
+        for vantage in &known.vantages {
+            for kind in SilenceKind::ALL {
+                let silent = open.iter().any(|span| span.vantage == *vantage && span.kind == *kind);
+                self.vantage_silent.with_label_values(&silence_labels(vantage, *kind)).set(i64::from(silent));
+            }
+        }
+    }
+
+    /// The wall clock was stepped.
+    pub fn clock_stepped(&self) {
+        self.clock_steps.inc();
+    }
+
+    /// The transactions of so many records are committed.
+    pub fn records_stored(&self, count: usize) {
+        self.records_stored.inc_by(count as u64);
+    }
+
+    /// So many records wait for the store.
+    pub fn records_waiting(&self, count: usize) {
+        self.records_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many records are lost.
+    pub fn records_dropped(&self, count: usize) {
+        self.records_dropped.inc_by(count as u64);
+    }
+
     /// Whether a control could be used.
     pub fn control_up(&self, control: &ControlId, up: bool) {
         let known = self.known();
@@ -252,6 +296,9 @@ impl Metrics {
     fn begin_vantage(&self, vantage: &VantageId) {
         let vantage = vantage.as_str();
         self.vantage_up.with_label_values(&[vantage]).set(0);
+        for kind in SilenceKind::ALL {
+            self.vantage_silent.with_label_values(&[vantage, kind.as_str()]);
+        }
         for status in Status::ALL {
             self.measurements.with_label_values(&[vantage, status.as_str()]);
             self.spans.with_label_values(&[vantage, status.as_str()]);
@@ -283,6 +330,9 @@ impl Metrics {
     fn drop_vantage(&self, vantage: &VantageId) {
         let vantage = vantage.as_str();
         let _ = self.vantage_up.remove_label_values(&[vantage]);
+        for kind in SilenceKind::ALL {
+            let _ = self.vantage_silent.remove_label_values(&[vantage, kind.as_str()]);
+        }
         for status in Status::ALL {
             let _ = self.measurements.remove_label_values(&[vantage, status.as_str()]);
             let _ = self.spans.remove_label_values(&[vantage, status.as_str()]);
@@ -324,6 +374,10 @@ fn blocked_labels(series: &SeriesKey, mechanism: Option<Mechanism>) -> [&str; 4]
 fn experiment_sets() -> impl Iterator<Item = (ExperimentKind, ExperimentOutcome)> {
     let outcomes = |kind: &'static ExperimentKind| ExperimentOutcome::ALL.iter().map(move |outcome| (*kind, *outcome));
     ExperimentKind::ALL.iter().flat_map(outcomes)
+}
+
+fn silence_labels(vantage: &VantageId, kind: SilenceKind) -> [&str; 2] {
+    [vantage.as_str(), kind.as_str()]
 }
 
 fn experiment_labels(vantage: &VantageId, kind: ExperimentKind, outcome: ExperimentOutcome) -> [&str; 3] {

@@ -35,7 +35,7 @@ pub use coverage::Watched;
 pub use error::StoreError;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
-pub use types::{MeasurementFilter, ProbeRecord, SpanFilter, StoredMeasurement};
+pub use types::{MeasurementFilter, Note, ProbeRecord, SpanFilter, StoredMeasurement};
 
 /// Bytes that the database at `path` takes on the disk, its write-ahead log included; 0 when there is none.
 pub fn file_bytes(path: &Path) -> u64 {

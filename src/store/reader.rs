@@ -13,7 +13,8 @@ use super::{
     Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, Watched, corrections, coverage,
     filter, measurements, series, silences, spans,
 };
-use crate::model::{MeasurementId, Span, Timestamp, VantageSpan};
+use crate::detect::Life;
+use crate::model::{ClockStep, MeasurementId, Span, Timestamp, VantageSpan};
 
 /// From so many rows of spans on, reading them is shared between two connections.
 const MANY_SPANS: i64 = 8192;
@@ -100,6 +101,16 @@ impl Reader {
     /// The stretches in which vantages told nothing, that `filter` lets through by vantage and time, in order.
     pub fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, StoreError> {
         silences::read(&self.connection, &self.path, filter)
+    }
+
+    /// The latest life of the daemon; None before the first.
+    pub fn last_life(&self) -> Result<Option<Life>, StoreError> {
+        silences::last_life(&self.connection, &self.path)
+    }
+
+    /// The steps of the wall clock that the daemon noticed, in the order in which it did.
+    pub fn clock_steps(&self) -> Result<Vec<ClockStep>, StoreError> {
+        silences::clock_steps(&self.connection, &self.path)
     }
 
     /// The series that have evidence, and that `filter` lets through by site, vantage and source.

@@ -10,7 +10,7 @@ use super::lock::DaemonLock;
 use super::prune::Cursor;
 use super::schema::{self, MIGRATIONS};
 use super::writer::{Command, Reply, Writer};
-use super::{ProbeRecord, StoreError, series};
+use super::{Note, ProbeRecord, StoreError, series};
 use crate::detect::SeriesState;
 use crate::model::{SeriesKey, Timestamp};
 
@@ -65,6 +65,15 @@ impl Recorder {
     /// SQLite refused (disk full, for example): nothing of the record is there, and it may be tried again.
     pub async fn record(&self, record: ProbeRecord) -> Result<(), StoreError> {
         self.ask(|reply| Command::Record(Box::new(record), reply)).await
+    }
+
+    /// Notes a sign of life of the daemon, with what vantages and clock told meanwhile. Noting the same again changes
+    /// nothing but clock steps, which are told once.
+    ///
+    /// # Errors
+    /// SQLite refused: nothing of the note is there, and it may be tried again.
+    pub async fn note(&self, note: Note) -> Result<(), StoreError> {
+        self.ask(|reply| Command::Note(Box::new(note), reply)).await
     }
 
     /// Deletes measurements begun before `older_than`, and tells how many. What a span was opened and closed

@@ -1,14 +1,60 @@
-//! Spans of vantages to and from their rows.
+//! Spans of vantages, lives of the daemon and steps of its clock to and from their rows.
 
 use std::path::Path;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{SpanFilter, StoreError};
-use crate::model::{Bracket, SpanId, Timestamp, VantageSpan};
+use super::{Note, SpanFilter, StoreError};
+use crate::detect::Life;
+use crate::model::{Bracket, ClockStep, SpanId, Timestamp, VantageSpan};
+
+/// Writes a note within the transaction that is open.
+pub(super) fn note(connection: &Connection, note: &Note) -> rusqlite::Result<()> {
+    let Life { began, last_sign, ended } = note.life;
+    let changed = connection
+        .prepare_cached("UPDATE life SET last_sign = ?2, ended = ?3 WHERE began = ?1")?
+        .execute(params![began.as_unix_ms(), last_sign.as_unix_ms(), ended.map(Timestamp::as_unix_ms)])?;
+    if changed == 0 {
+        connection
+            .prepare_cached("INSERT INTO life (began, last_sign, ended) VALUES (?1, ?2, ?3)")?
+            .execute(params![began.as_unix_ms(), last_sign.as_unix_ms(), ended.map(Timestamp::as_unix_ms)])?;
+    }
+    note.silences.iter().try_for_each(|span| upsert(connection, span))?;
+    let mut insert = connection.prepare_cached("INSERT INTO clock_step (at, before, by_ms) VALUES (?1, ?2, ?3)")?;
+    for ClockStep { at, before, by_ms } in &note.steps {
+        insert.execute(params![at.as_unix_ms(), before.as_unix_ms(), by_ms])?;
+    }
+    Ok(())
+}
+
+/// The latest life of the daemon.
+pub(super) fn last_life(connection: &Connection, path: &Path) -> Result<Option<Life>, StoreError> {
+    let instant = |row: &Row<'_>, column: usize| row.get(column).map(Timestamp::from_unix_ms);
+    connection
+        .query_row("SELECT began, last_sign, ended FROM life ORDER BY id DESC LIMIT 1", [], |row| {
+            let ended = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_unix_ms);
+            Ok(Life { began: instant(row, 0)?, last_sign: instant(row, 1)?, ended })
+        })
+        .optional()
+        .map_err(|error| StoreError::sqlite(path, "reading the lives of the daemon", &error))
+}
+
+/// The steps of the wall clock that were noticed, in the order in which they were.
+pub(super) fn clock_steps(connection: &Connection, path: &Path) -> Result<Vec<ClockStep>, StoreError> {
+    let read = || {
+        connection
+            .prepare_cached("SELECT at, before, by_ms FROM clock_step ORDER BY seq")?
+            .query_map([], |row| {
+                let instant = |column| row.get(column).map(Timestamp::from_unix_ms);
+                Ok(ClockStep { at: instant(0)?, before: instant(1)?, by_ms: row.get(2)? })
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    };
+    read().map_err(|error| StoreError::sqlite(path, "reading the steps of the clock", &error))
+}
 
 /// Writes a span of a vantage, or brings it up to date.
-pub(super) fn upsert(connection: &Connection, span: &VantageSpan) -> rusqlite::Result<()> {
+fn upsert(connection: &Connection, span: &VantageSpan) -> rusqlite::Result<()> {
     let ms = |instant: Option<Timestamp>| instant.map(Timestamp::as_unix_ms);
     let end = span.end.unwrap_or(Bracket { earliest: None, latest: None });
     connection

@@ -1,7 +1,10 @@
 //! What goes into the store and what is asked of it.
 
-use crate::detect::SeriesState;
-use crate::model::{Evidence, SeriesKey, SiteId, Span, SpanChange, SpanSource, Status, Timestamp, VantageId, Verdict};
+use crate::detect::{Life, SeriesState};
+use crate::model::{
+    ClockStep, Evidence, SeriesKey, SiteId, Span, SpanChange, SpanSource, Status, Timestamp, VantageId, VantageSpan,
+    Verdict,
+};
 
 /// All that one probe leaves behind: written in one transaction, or not at all.
 #[derive(Debug, Clone)]
@@ -16,6 +19,17 @@ pub struct ProbeRecord {
     pub state: SeriesState,
     /// The span events that it caused.
     pub changes: Vec<SpanChange>,
+}
+
+/// A sign of life of the daemon, with what vantages and clock told since the one before.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The life, named by its beginning.
+    pub life: Life,
+    /// Silences of vantages that began, went on or ended.
+    pub silences: Vec<VantageSpan>,
+    /// Steps of the wall clock.
+    pub steps: Vec<ClockStep>,
 }
 
 /// Which spans to read; an empty list means all.

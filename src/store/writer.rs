@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::lock::DaemonLock;
 use super::prune::{self, Cursor, Slice};
 use super::write::Scribe;
-use super::{CommitHook, ProbeRecord, StoreError};
+use super::{CommitHook, Note, ProbeRecord, StoreError, silences};
 use crate::model::Timestamp;
 
 /// Where an answer goes. The asker may have gone away; that is no concern of the writer.
@@ -20,6 +20,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Command {
     Record(Box<ProbeRecord>, Reply<()>),
     Prune { older_than: Timestamp, from: Cursor, reply: Reply<Slice> },
+    Note(Box<Note>, Reply<()>),
     Flush(Reply<()>),
     Close(Reply<()>),
 }
@@ -59,6 +60,9 @@ impl Writer {
                     Command::Record(record, reply) => command = self.batch(*record, reply, &mut queue),
                     Command::Prune { older_than, from, reply } => {
                         let _ = reply.send(self.prune(older_than, from));
+                    }
+                    Command::Note(note, reply) => {
+                        let _ = reply.send(self.note(&note));
                     }
                     Command::Flush(reply) => {
                         let _ = reply.send(self.checkpoint("PASSIVE"));
@@ -113,6 +117,12 @@ impl Writer {
             let _ = reply.send(Err(error));
         }
         other
+    }
+
+    fn note(&mut self, note: &Note) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let sqlite = |e: rusqlite::Error| StoreError::sqlite(&path, "noting a sign of life", &e);
+        self.in_transaction("noting a sign of life", |connection, _| silences::note(connection, note).map_err(sqlite))
     }
 
     fn prune(&mut self, older_than: Timestamp, from: Cursor) -> Result<Slice, StoreError> {

@@ -66,3 +66,19 @@ CREATE TABLE vantage_span (
     observations   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX vantage_span_of_vantage ON vantage_span (vantage, start_latest);
+
+-- The lives of the daemon, each with its last sign of life: what lies between two of them was not measured.
+CREATE TABLE life (
+    id        INTEGER PRIMARY KEY,
+    began     INTEGER NOT NULL,
+    last_sign INTEGER NOT NULL,
+    ended     INTEGER -- null: it goes on, or broke off
+) STRICT;
+
+-- Steps of the wall clock that the daemon noticed.
+CREATE TABLE clock_step (
+    seq    INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    before INTEGER NOT NULL,
+    by_ms  INTEGER NOT NULL
+) STRICT;
