@@ -32,6 +32,7 @@ Examples:
   blockspan history                            all spans, as a table
   blockspan history fergana --format chart     bars over a time axis
   blockspan history --source reported          what documents have claimed
+  blockspan history --silences                 when vantages told nothing
   blockspan history --since 2026-11 --format csv -o november.csv
   blockspan history --status blocked --since 30d --format json
 
@@ -254,6 +255,9 @@ pub(super) struct HistoryArgs {
     /// Where the spans come from
     #[arg(long, value_enum, default_value_t = SourceChoice::All)]
     pub(super) source: SourceChoice,
+    /// List instead when vantages told nothing: offline, cut off, or not measuring
+    #[arg(long)]
+    pub(super) silences: bool,
     /// How to write them
     #[arg(long, value_enum, default_value_t = HistoryFormat::Table)]
     pub(super) format: HistoryFormat,

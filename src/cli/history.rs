@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anstyle::Style;
 
-use super::args::{GlobalArgs, HistoryArgs, HistoryFormat, SourceChoice};
+use super::args::{ColorWhen, GlobalArgs, HistoryArgs, HistoryFormat, SourceChoice};
 use super::chart::{Chart, Scene};
 use super::fault::{Exit, Fault};
 use super::look::{Look, PLAIN, of_status};
@@ -37,6 +37,9 @@ pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault
         eprintln!("note: there is no `{}` yet, so nothing measured is shown; `blockspan run` makes it", path.display());
     }
 
+    if args.silences {
+        return silences(args, record.as_deref(), &filter, global.color);
+    }
     let spans = collect(&config, record.as_deref(), &filter, args.source)?;
     let look = Look::detect(global.color, args.output.is_some());
     let mut output = Output::open(args.output.as_deref())?;
@@ -44,6 +47,21 @@ pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault
         (HistoryFormat::Chart, Some(record)) => chart(record, &spans, &filter, args.source, &look, &mut output)?,
         _ => write(&spans, args.format, &filter, &look, &mut output)?,
     }
+    output.finish()?;
+    Ok(Exit::Good)
+}
+
+/// Lists when vantages told nothing.
+fn silences(
+    args: &HistoryArgs,
+    record: Option<&dyn Record>,
+    filter: &SpanFilter,
+    color: ColorWhen,
+) -> Result<Exit, Fault> {
+    let silences = record.map_or(Ok(Vec::new()), |record| record.vantage_spans(filter))?;
+    let look = Look::detect(color, args.output.is_some());
+    let mut output = Output::open(args.output.as_deref())?;
+    super::silences::write(&silences, args.format, Timestamp::now(), &look, &mut output)?;
     output.finish()?;
     Ok(Exit::Good)
 }
@@ -213,6 +231,9 @@ mod tests {
         }
         fn vantage_spans(&self, _: &SpanFilter) -> Result<Vec<VantageSpan>, Fault> {
             Ok(Vec::new())
+        }
+        fn last_life(&self) -> Result<Option<crate::detect::Life>, Fault> {
+            Ok(None)
         }
         fn watched(&self, _: &SpanFilter) -> Result<Vec<Watched>, Fault> {
             Ok(Vec::new())

@@ -17,6 +17,7 @@ mod output;
 mod rejudge;
 mod rooms;
 mod select;
+mod silences;
 mod status;
 mod table;
 mod text;

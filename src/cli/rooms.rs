@@ -12,7 +12,7 @@ use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
 use crate::daemon::{RunOptions, SetupError};
-use crate::detect::SeriesState;
+use crate::detect::{Life, SeriesState};
 use crate::model::{Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
 use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement, Watched};
 
@@ -35,6 +35,8 @@ pub(super) trait Record {
     fn spans(&self, filter: &SpanFilter) -> Result<Vec<Span>, Fault>;
     /// When vantages told nothing.
     fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, Fault>;
+    /// The latest life of the daemon.
+    fn last_life(&self) -> Result<Option<Life>, Fault>;
     /// The series that have evidence, and that `filter` lets through by site, vantage and source.
     fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, Fault>;
     /// Whether the site of a series was reached within each of the stretches.
@@ -60,6 +62,10 @@ impl Record for Reader {
 
     fn vantage_spans(&self, filter: &SpanFilter) -> Result<Vec<VantageSpan>, Fault> {
         Self::vantage_spans(self, filter).map_err(unreadable)
+    }
+
+    fn last_life(&self) -> Result<Option<Life>, Fault> {
+        Self::last_life(self).map_err(unreadable)
     }
 
     fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, Fault> {

@@ -10,14 +10,15 @@ use super::args::{GlobalArgs, StatusArgs, TellFormat};
 use super::fault::{Exit, Fault};
 use super::look::{BOLD, DIM, Look, NEUTRAL, PLAIN, of_status};
 use super::output::Output;
-use super::rooms;
 use super::table::{Column, Table};
 use super::text::wrap;
 use super::words;
+use super::{rooms, silences};
 use crate::config::{Config, Role};
 use crate::detect::SeriesState;
 use crate::export::to_json_line;
 use crate::model::{Bracket, Mechanism, SeriesKey, Status, Timestamp};
+use crate::store::SpanFilter;
 
 /// Rounds without a measurement after which a state is told to be stale.
 const STALE_AFTER: u32 = 10;
@@ -43,10 +44,12 @@ struct Now<'s> {
 /// The configuration is wrong, or the record cannot be read.
 pub(super) fn run(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Fault> {
     let config = super::load(global)?.config;
-    let series = match rooms::open_record(&config.store.url)? {
-        Some(record) => record.series()?,
-        None => Vec::new(),
-    };
+    let (mut series, mut told) = (Vec::new(), Vec::new());
+    if let Some(record) = rooms::open_record(&config.store.url)? {
+        series = record.series()?;
+        told.extend(silences::at_rest(record.last_life()?, Timestamp::now()));
+        told.extend(silences::open_in_words(&record.vantage_spans(&SpanFilter::default())?));
+    }
     let now = states(&config, &series, Timestamp::now());
     let look = Look::detect(global.color, false);
     let mut output = Output::open(None)?;
@@ -56,7 +59,15 @@ pub(super) fn run(global: &GlobalArgs, args: &StatusArgs) -> Result<Exit, Fault>
                 to_json_line(state, &mut output)?;
             }
         }
-        TellFormat::Human => write(&now, Timestamp::now(), &look, &mut output)?,
+        TellFormat::Human => {
+            for line in told.iter().flat_map(|sentence| wrap(sentence, look.width)) {
+                writeln!(output, "{}", look.paint(NEUTRAL, line))?;
+            }
+            if !told.is_empty() {
+                writeln!(output)?;
+            }
+            write(&now, Timestamp::now(), &look, &mut output)?;
+        }
     }
     output.finish()?;
     Ok(Exit::Good)

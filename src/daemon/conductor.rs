@@ -52,7 +52,7 @@ impl Conductor {
     pub(super) fn new(
         instrument: Arc<Instrument>,
         states: HashMap<SeriesKey, SeriesState>,
-        records: mpsc::Sender<ProbeRecord>,
+        records: Outlet,
         board: Arc<Board>,
         metrics: Arc<Metrics>,
         sentry: Arc<Sentry>,
@@ -61,7 +61,7 @@ impl Conductor {
         let mut conductor = Self {
             instrument,
             states,
-            records: Outlet::new(records),
+            records,
             board,
             metrics,
             sentry,

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::conductor::Conductor;
 use super::instrument::{Instrument, SetupError};
-use super::recording::{BACKLOG, keep_records};
+use super::recording::{BOUNDS, keep_records, spool};
 use super::reload::Reloader;
 use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
@@ -90,12 +90,19 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     let board = Arc::new(Board::new(instrument.sites().to_vec(), instrument.places()));
     watch_signals(stop.clone())?;
 
-    let (records, incoming) = mpsc::channel(BACKLOG);
-    let keeper = tokio::spawn(keep_records(incoming, recorder.clone(), STORE_PATIENCE));
+    let (records, incoming) = spool(BOUNDS, Arc::clone(&metrics));
+    let keeping = keep_records(incoming, recorder.clone(), Arc::clone(&metrics), STORE_PATIENCE);
+    let end = stop.clone();
+    let keeper = tokio::spawn(async move {
+        let kept = keeping.await;
+        // To measure on and record nothing would look like health.
+        end.cancel();
+        kept
+    });
     let states: HashMap<_, _> = restored.into_iter().collect();
     metrics.config_reloaded(true, Timestamp::now());
     let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
-    let sentry = Arc::new(watch_over(&database, &instrument, &metrics)?);
+    let sentry = Arc::new(watch_over(&database, &instrument, &metrics, &board)?);
     let conductor = Conductor::new(
         Arc::clone(&instrument),
         states,
@@ -149,8 +156,9 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         sentry.end(&recorder).await;
     }
     // The conductor is gone and with it the sender: the keeper stores what is left and ends.
-    if keeper.await.is_err() {
-        warn!("the keeper of records broke off");
+    match keeper.await {
+        Ok(kept) => kept?,
+        Err(_) => warn!("the keeper of records broke off"),
     }
     recorder.close().await?;
     info!("stopped in order");
@@ -158,11 +166,16 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
 }
 
 /// What the record knows of earlier lives, and a sentry who goes on from there.
-fn watch_over(database: &Path, instrument: &Instrument, metrics: &Arc<Metrics>) -> Result<Sentry, StoreError> {
+fn watch_over(
+    database: &Path,
+    instrument: &Instrument,
+    metrics: &Arc<Metrics>,
+    board: &Arc<Board>,
+) -> Result<Sentry, StoreError> {
     let reader = Reader::open(database)?;
     let open = reader.vantage_spans(&SpanFilter::default())?.into_iter().filter(|span| span.end.is_none()).collect();
     let life = reader.last_life()?;
-    Ok(Sentry::new(life, open, &instrument.vantages(), Arc::clone(metrics), Timestamp::now()))
+    Ok(Sentry::new(life, open, &instrument.vantages(), Arc::clone(metrics), Arc::clone(board), Timestamp::now()))
 }
 
 fn described(instrument: &Instrument) -> String {

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::detect::{EVERY, Finding, Life, Pulse, Reach, Reading, SIGN_OF_LIFE, Silences};
 use crate::model::{CanaryReport, ClockStep, SilenceCause, SilenceKind, SpanId, Timestamp, VantageId, VantageSpan};
-use crate::serve::Metrics;
+use crate::serve::{Board, Metrics};
 use crate::store::{Note, Recorder};
 
 /// Steps of the clock that wait for the store at most: a clock that does nothing but jump must not fill the memory.
@@ -31,6 +31,7 @@ struct Watch {
 pub(super) struct Sentry {
     watch: Mutex<Watch>,
     metrics: Arc<Metrics>,
+    board: Arc<Board>,
 }
 
 impl Sentry {
@@ -40,12 +41,13 @@ impl Sentry {
         open: Vec<VantageSpan>,
         watched: &[VantageId],
         metrics: Arc<Metrics>,
+        board: Arc<Board>,
         now: Timestamp,
     ) -> Self {
         let watched: BTreeSet<VantageId> = watched.iter().cloned().collect();
         let (silences, changed) = Silences::resume(earlier, open, &watched, now);
         let watch = Watch { silences, watched, began: now, changed: BTreeMap::new(), steps: Vec::new() };
-        let sentry = Self { watch: Mutex::new(watch), metrics };
+        let sentry = Self { watch: Mutex::new(watch), metrics, board };
         sentry.take(&mut sentry.watch.lock(), changed);
         sentry
     }
@@ -115,6 +117,7 @@ impl Sentry {
         let open: Vec<VantageSpan> =
             watch.watched.iter().flat_map(|vantage| watch.silences.open(vantage)).cloned().collect();
         self.metrics.silences(&open);
+        self.board.set_silences(open);
     }
 
     fn note(&self, now: Timestamp, ended: bool) -> Note {

@@ -28,9 +28,9 @@ pub(super) enum Consensus {
 pub(super) struct NotTried;
 
 /// Factor on a verdict when one of three foreign canaries or more did not answer.
-const ONE_MISSING: f64 = 0.6;
+const ONE_MISSING: f64 = 0.55;
 /// The same when more did not, or one of two.
-const MORE_MISSING: f64 = 0.25;
+const MORE_MISSING: f64 = 0.15;
 
 /// Factor on a verdict when controls disagree.
 const DISAGREEMENT: f64 = 0.7;

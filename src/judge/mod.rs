@@ -42,7 +42,7 @@ pub use say::quoted;
 pub use table::rule_table;
 
 /// The version of the rule set. Grows whenever the same evidence may be judged otherwise.
-pub const RULESET: u32 = 2;
+pub const RULESET: u32 = 3;
 
 /// The opinion on `evidence`, seen from a vantage or about a site in `country` (block pages and sinkholes are known by
 /// country). The same evidence always gives the same verdict. That the controls are recent enough is the caller's care.

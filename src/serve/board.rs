@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::config::VantageConfig;
 use crate::detect::SeriesState;
-use crate::model::{CountryCode, SeriesKey, Site, VantageId};
+use crate::model::{CountryCode, SeriesKey, Site, VantageId, VantageSpan};
 
 /// What may be told of a vantage: its pseudonym and its country. Never an address (DESIGN 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub sites: Arc<[Site]>,
     /// The vantages, and whether each has a network; None until it is known.
     pub vantages: Vec<(Place, Option<bool>)>,
+    /// Silences of vantages that are not over.
+    pub silences: Vec<VantageSpan>,
     /// Where each series stands; a series not yet measured is absent.
     pub states: BTreeMap<SeriesKey, Arc<SeriesState>>,
     /// Why the last reload was refused; None when the configuration in use is the last one read.
@@ -84,6 +86,11 @@ impl Board {
         if let Some((_, shown)) = self.write().vantages.iter_mut().find(|(place, _)| place.id == *vantage) {
             *shown = up;
         }
+    }
+
+    /// The silences that are not over.
+    pub fn set_silences(&self, open: Vec<VantageSpan>) {
+        self.write().silences = open;
     }
 
     /// A copy of the present.

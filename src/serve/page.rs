@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::board::{Place, Snapshot};
 use super::words;
 use crate::detect::SeriesState;
-use crate::model::{CountryCode, Report, SeriesKey, Site, Status, Timestamp};
+use crate::model::{CountryCode, Report, SeriesKey, SilenceKind, Site, Status, Timestamp, VantageSpan};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -57,7 +57,7 @@ struct Mark {
 struct VantageView {
     name: String,
     country: Option<String>,
-    word: &'static str,
+    word: String,
     sign: &'static str,
     class: &'static str,
 }
@@ -120,7 +120,7 @@ impl Page {
             now: words::instant(now),
             config_error: board.config_error.as_deref().map(lines).unwrap_or_default(),
             tally: tally(board),
-            vantages: board.vantages.iter().map(|(place, up)| vantage(place, *up)).collect(),
+            vantages: board.vantages.iter().map(|(place, up)| vantage(place, *up, &board.silences)).collect(),
             countries: by_country.into_iter().map(|(code, sites)| country(code, &sites, board, now)).collect(),
             legend: Status::ALL.iter().map(|&status| (mark(status), meaning(status))).collect(),
         }
@@ -143,11 +143,22 @@ fn unmeasured() -> Mark {
     Mark { word: "not yet measured", ..mark(Status::Inconclusive) }
 }
 
-fn vantage(place: &Place, up: Option<bool>) -> VantageView {
-    let (word, sign, class) = match up {
-        Some(true) => ("has a network", "✓", "accessible"),
-        Some(false) => ("offline", "○", "offline"),
-        None => ("not yet known", "?", "inconclusive"),
+fn vantage(place: &Place, up: Option<bool>, silences: &[VantageSpan]) -> VantageView {
+    let silent = silences.iter().find(|silence| silence.vantage == place.id);
+    let since =
+        |silence: &VantageSpan| words::bracket(silence.start).unwrap_or_else(|| "since when is not known".into());
+    let (word, sign, class) = match (silent, up) {
+        (Some(silence), _) => {
+            let what = match silence.kind {
+                SilenceKind::Offline => "has no network",
+                SilenceKind::DomesticOnly => "has only domestic network",
+                SilenceKind::NotMeasuring => "was not measuring until now",
+            };
+            (format!("{what}; it began {}", since(silence)), "○", "offline")
+        }
+        (None, Some(true)) => ("has a network".to_owned(), "✓", "accessible"),
+        (None, Some(false)) => ("offline".to_owned(), "○", "offline"),
+        (None, None) => ("not yet known".to_owned(), "?", "inconclusive"),
     };
     let country = (place.country != CountryCode::UNKNOWN).then(|| place.country.to_string());
     VantageView { name: place.id.to_string(), country, word, sign, class }
