@@ -22,6 +22,8 @@ use crate::store::ProbeRecord;
 
 /// How often the vantages' canaries are asked when no anomaly asks for them.
 const CANARY_ROUND: Duration = Duration::from_secs(60);
+/// How often those of a vantage are asked whose network is silent or in doubt.
+const DOUBTFUL_ROUND: Duration = Duration::from_secs(15);
 /// How often the controls are tried.
 const CONTROL_ROUND: Duration = Duration::from_secs(300);
 /// Measurements under way may end by themselves for so long after a stop was asked for; then they are cancelled.
@@ -93,6 +95,8 @@ impl Conductor {
     /// Measures until `stop`, then lets what is under way end or cancels it.
     pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<Arc<Instrument>>, stop: CancellationToken) {
         let mut canary_round = interval(CANARY_ROUND);
+        let mut doubtful_round = interval(DOUBTFUL_ROUND);
+        doubtful_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut control_round = interval(CONTROL_ROUND);
         canary_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         control_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,7 +109,11 @@ impl Conductor {
                 Some(instrument) = reloads.recv() => self.adopt(instrument),
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.take_in(ended),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
-                _ = canary_round.tick() => self.start_canaries(),
+                _ = canary_round.tick() => self.start_canaries(|_| true),
+                _ = doubtful_round.tick() => {
+                    let sentry = Arc::clone(&self.sentry);
+                    self.start_canaries(|vantage| sentry.doubts(vantage));
+                }
                 _ = control_round.tick() => self.start_controls(),
             }
         }
@@ -171,8 +179,8 @@ impl Conductor {
         self.under_way.insert(handle.id(), key);
     }
 
-    fn start_canaries(&mut self) {
-        for vantage in self.instrument.vantages() {
+    fn start_canaries(&mut self, wanted: impl Fn(&VantageId) -> bool) {
+        for vantage in self.instrument.vantages().into_iter().filter(wanted) {
             let instrument = Arc::clone(&self.instrument);
             self.tasks.spawn(async move {
                 let report = instrument.ask_canaries(&vantage).await;

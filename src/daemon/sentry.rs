@@ -78,6 +78,11 @@ impl Sentry {
         self.take(&mut watch, changed);
     }
 
+    /// Whether the canaries of `vantage` are worth asking sooner than usual.
+    pub(super) fn doubts(&self, vantage: &VantageId) -> bool {
+        self.watch.lock().silences.is_in_doubt(vantage)
+    }
+
     fn found(&self, finding: Finding) {
         let mut watch = self.watch.lock();
         match finding {

@@ -135,6 +135,11 @@ impl Silences {
         standing.into_iter().flat_map(|standing| standing.pause.iter().chain(&standing.network))
     }
 
+    /// Whether its network is silent or in doubt: its canaries are then worth asking sooner.
+    pub fn is_in_doubt(&self, vantage: &VantageId) -> bool {
+        self.vantages.get(vantage).is_some_and(|standing| standing.network.is_some() || standing.other.is_some())
+    }
+
     fn pause(&mut self, vantage: &VantageId, start: Bracket, cause: SilenceCause) -> Option<VantageSpan> {
         let standing = self.vantages.entry(vantage.clone()).or_default();
         if standing.pause.is_some() {
