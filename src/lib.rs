@@ -22,6 +22,7 @@ pub mod knowledge;
 pub mod model;
 pub mod probe;
 pub mod rejudge;
+pub mod rollup;
 pub mod schedule;
 pub mod serve;
 pub mod store;

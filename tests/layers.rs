@@ -17,11 +17,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("detect", &["model", "config"]),
     ("store", &["model", "detect"]),
     ("rejudge", &["model", "judge", "detect", "store"]),
+    ("rollup", &["model"]),
     ("export", &["model", "knowledge", "store"]),
     ("serve", &["model", "config", "detect"]),
     ("helper", &["model", "config", "vantage", "probe", "serve"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve", "knowledge"]),
-    ("cli", &["model", "knowledge", "config", "detect", "store", "rejudge", "export", "helper", "daemon", "demo"]),
+    (
+        "cli",
+        &["model", "knowledge", "config", "detect", "store", "rejudge", "rollup", "export", "helper", "daemon", "demo"],
+    ),
     ("demo", &["model", "config", "store", "daemon"]),
 ];
 
@@ -58,6 +62,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("schedule", &["rusqlite", "hyper", "rustls", "std::fs", "std::process", "Instant::now()", "SystemTime"]),
     ("rejudge", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
+    ("rollup", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
     ("knowledge", &["tokio", "rusqlite", "hyper", "rustls", "std::process", "Instant::now", "SystemTime"]),
     ("cli", &["rusqlite", "hyper", "rustls", "tokio::net"]),

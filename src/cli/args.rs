@@ -32,6 +32,8 @@ Examples:
   blockspan history                            all spans, as a table
   blockspan history fergana --format chart     bars over a time axis
   blockspan history --source reported          what documents have claimed
+  blockspan history --by country               where enough networks agree
+  blockspan history fergana --merge 6h         a block that flaps as one line
   blockspan history --silences                 when vantages told nothing
   blockspan history --since 2026-11 --format csv -o november.csv
   blockspan history --status blocked --since 30d --format json
@@ -255,6 +257,12 @@ pub(super) struct HistoryArgs {
     /// Where the spans come from
     #[arg(long, value_enum, default_value_t = SourceChoice::All)]
     pub(super) source: SourceChoice,
+    /// Join spans by network, by country (where enough networks agree), or by site
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["silences", "merge"])]
+    pub(super) by: Option<HistoryBy>,
+    /// Tell spans of a series as one whose gaps are shorter than this [default: `[summary] merge_within`]
+    #[arg(long, value_name = "LENGTH", num_args = 0..=1, default_missing_value = "", conflicts_with = "silences")]
+    pub(super) merge: Option<String>,
     /// List instead when vantages told nothing: offline, cut off, or not measuring
     #[arg(long)]
     pub(super) silences: bool,
@@ -264,6 +272,17 @@ pub(super) struct HistoryArgs {
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+}
+
+/// What spans are joined by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HistoryBy {
+    /// A line a site and country
+    Site,
+    /// Stretches in which enough networks of a country agree
+    Country,
+    /// Stretches in a network, whatever its vantages and URLs
+    Network,
 }
 
 /// Which sources of spans.

@@ -104,6 +104,7 @@ pub(crate) fn config() -> Config {
         canaries: Vec::new(),
         helper: HelperServiceConfig::default(),
         experiments: crate::config::ExperimentsConfig::default(),
+        summary: crate::config::SummaryConfig::default(),
     }
 }
 

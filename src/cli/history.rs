@@ -2,21 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::time::Duration;
 
 use anstyle::Style;
 
 use super::args::{ColorWhen, GlobalArgs, HistoryArgs, HistoryFormat, SourceChoice};
 use super::chart::{Chart, Scene};
 use super::fault::{Exit, Fault};
+use super::joined;
 use super::look::{Look, PLAIN, of_status};
 use super::output::Output;
 use super::rooms::Record;
 use super::table::{Column, Table};
 use super::words::{push_bracket, push_count, push_percent, push_span_length};
 use super::{rooms, select};
-use crate::config::Config;
-use crate::export::{spans_csv, spans_json, spans_ndjson, spans_parquet};
+use crate::config::{Config, parse_duration};
+use crate::export::{spans_csv, spans_json, spans_ndjson, spans_parquet, to_json_line};
 use crate::model::{SeriesKey, Span, SpanSource, Status, Timestamp};
+use crate::rollup::episodes;
 use crate::store::SpanFilter;
 
 /// Runs `history`.
@@ -43,12 +46,57 @@ pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault
     let spans = collect(&config, record.as_deref(), &filter, args.source)?;
     let look = Look::detect(global.color, args.output.is_some());
     let mut output = Output::open(args.output.as_deref())?;
+    if let Some(by) = args.by {
+        let of_record =
+            |record: &dyn Record| record.watched(&SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() });
+        let watched = record.as_deref().map_or(Ok(Vec::new()), of_record)?;
+        let watched: Vec<_> = watched.into_iter().map(|watched| (watched.series, watched.source)).collect();
+        let how = (args.format, Timestamp::now());
+        joined::write(by, &spans, &watched, &config, how, &look, &mut output)?;
+        output.finish()?;
+        return Ok(Exit::Good);
+    }
+    let (spans, within) = match &args.merge {
+        None => (spans, None),
+        Some(length) => {
+            let within = merge_within(length, config.summary.merge_within)?;
+            let episodes = episodes(&spans, within);
+            match args.format {
+                HistoryFormat::Json => {
+                    to_json_line(&episodes, &mut output)?;
+                    output.finish()?;
+                    return Ok(Exit::Good);
+                }
+                HistoryFormat::Ndjson => {
+                    episodes.iter().try_for_each(|episode| to_json_line(episode, &mut output))?;
+                    output.finish()?;
+                    return Ok(Exit::Good);
+                }
+                _ => (sorted(episodes.into_iter().map(|episode| episode.span).collect()), Some(within)),
+            }
+        }
+    };
+    if let Some(within) = within {
+        eprintln!(
+            "note: gaps shorter than {} are passed over; the record keeps the spans apart",
+            super::words::length(within)
+        );
+    }
     match (args.format, record.as_deref()) {
         (HistoryFormat::Chart, Some(record)) => chart(record, &spans, &filter, args.source, &look, &mut output)?,
         _ => write(&spans, args.format, &filter, &look, &mut output)?,
     }
     output.finish()?;
     Ok(Exit::Good)
+}
+
+/// The length that `--merge` was given, or the configured one.
+fn merge_within(given: &str, configured: Duration) -> Result<Duration, Fault> {
+    if given.is_empty() {
+        return Ok(configured);
+    }
+    let wrong = |error| Fault::Usage(format!("`--merge {given}`: {error}; expected a length such as 30m, 6h or 2d"));
+    parse_duration(given).map_err(wrong)
 }
 
 /// Lists when vantages told nothing.

@@ -10,6 +10,7 @@ mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod history;
+mod joined;
 mod logging;
 mod look;
 mod measurements;

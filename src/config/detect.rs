@@ -14,7 +14,10 @@ const MOST_CONFIRMATIONS: usize = 32;
 
 impl Default for DetectConfig {
     fn default() -> Self {
-        Self { confirm_after: [10, 25, 45, 75, 105, 135].map(Duration::from_secs).to_vec(), spread: 2 * MINUTE }
+        Self {
+            confirm_after: [10, 25, 45, 75, 105, 135, 165, 195].map(Duration::from_secs).to_vec(),
+            spread: 2 * MINUTE,
+        }
     }
 }
 

@@ -287,7 +287,7 @@ fn belongs_elsewhere(key: &str) -> Option<&'static str> {
     match key {
         "site" | "include" => Some("targets.toml"),
         "probe" | "detect" | "store" | "serve" | "tls" | "network" | "fingerprints" | "vantage" | "control"
-        | "canary" | "helper" | "experiments" | "throttling" => Some("blockspan.toml"),
+        | "canary" | "helper" | "experiments" | "throttling" | "summary" => Some("blockspan.toml"),
         _ => None,
     }
 }

@@ -25,6 +25,7 @@ mod resolver;
 mod settings;
 mod source;
 mod suggest;
+mod summary;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,6 @@ pub use source::Place;
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperConfig,
     HelperServiceConfig, KnownFile, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl,
-    ThrottlingConfig, TlsConfig, VantageConfig, Via,
+    SummaryConfig, ThrottlingConfig, TlsConfig, VantageConfig, Via,
 };
 pub use url::parse_url;

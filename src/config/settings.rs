@@ -3,10 +3,12 @@
 use super::document::Fields;
 use super::types::{
     Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig,
-    ProbeConfig, ServeConfig, StoreConfig, ThrottlingConfig, TlsConfig,
+    ProbeConfig, ServeConfig, StoreConfig, SummaryConfig, ThrottlingConfig, TlsConfig,
 };
 use super::unique::Unique;
-use super::{canary, control, detect, experiments, helper, keep, knowledge, network, probe, throttling, vantage};
+use super::{
+    canary, control, detect, experiments, helper, keep, knowledge, network, probe, summary, throttling, vantage,
+};
 
 impl Config {
     /// What an absent or empty `blockspan.toml` says; there are no sites in it.
@@ -26,6 +28,7 @@ impl Config {
             canaries: canary::default(),
             helper: HelperServiceConfig::default(),
             experiments: ExperimentsConfig::default(),
+            summary: SummaryConfig::default(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Config {
         let canaries = canary::read(root);
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         let experiments = root.section("experiments", experiments::read);
+        let summary = root.section("summary", summary::read);
         Self {
             sites: Vec::new(),
             probe,
@@ -60,6 +64,7 @@ impl Config {
             canaries,
             helper,
             experiments,
+            summary,
         }
     }
 }

@@ -43,6 +43,17 @@ pub struct Config {
     pub helper: HelperServiceConfig,
     /// Follow-up experiments.
     pub experiments: ExperimentsConfig,
+    /// How spans are joined for a reader.
+    pub summary: SummaryConfig,
+}
+
+/// `[summary]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SummaryConfig {
+    /// Distinct networks that must agree before a site is called blocked in a country (default 2).
+    pub networks: usize,
+    /// Gaps between spans of a series that `history --merge` passes over: shorter ones (default 1 h).
+    pub merge_within: Duration,
 }
 
 /// `[probe]`
@@ -78,7 +89,7 @@ pub struct ProbeConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectConfig {
     /// Waits after the first anomaly at which confirmation probes are made, each jittered by ±20 %.
-    /// Default 10, 25, 45, 75, 105, 135 s.
+    /// Default 10, 25, 45, 75, 105, 135, 165, 195 s.
     pub confirm_after: Vec<Duration>,
     /// Time over which evidence that does not prove itself must be spread before a span is opened or closed
     /// (default 2 min: residual blocking and bursts of loss make hasty repeats worthless).

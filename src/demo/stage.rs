@@ -85,5 +85,7 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         canaries: vec![CanaryConfig { url: url("canary.demo")?, scope: CanaryScope::Foreign, country: None }],
         helper: HelperServiceConfig::default(),
         experiments: crate::config::ExperimentsConfig::default(),
+
+        summary: Default::default(),
     })
 }

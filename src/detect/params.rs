@@ -72,7 +72,7 @@ impl Default for Params {
             proofs: 2,
             spread: Duration::from_secs(120),
             sustained: ThrottlingConfig::default().sustained,
-            confirm_after: [10, 25, 45, 75, 105, 135].map(Duration::from_secs).to_vec(),
+            confirm_after: [10, 25, 45, 75, 105, 135, 165, 195].map(Duration::from_secs).to_vec(),
             stale: Duration::from_secs(600),
             pace: PaceParams::default(),
         }

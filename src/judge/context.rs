@@ -28,7 +28,7 @@ pub(super) enum Consensus {
 pub(super) struct NotTried;
 
 /// Factor on a verdict when one of three foreign canaries or more did not answer.
-const ONE_MISSING: f64 = 0.55;
+const ONE_MISSING: f64 = 0.5;
 /// The same when more did not, or one of two.
 const MORE_MISSING: f64 = 0.15;
 

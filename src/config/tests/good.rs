@@ -181,6 +181,9 @@ allow_private = ["10.0.0.0/8", "fd00::/8"]
 resolvers = ["tls://dns.example@192.0.2.1"]
 helpers = [{ url = "https://helper.example/", token_file = "secret/token" }, { id = "b", url = "http://[::1]/" }]
 max_age = "1m"
+[summary]
+networks = 3
+merge_within = "6h"
 [experiments]
 sni_elsewhere = false
 other_family = false
@@ -221,6 +224,7 @@ url = "https://stable.example/"
         ExperimentKind::HostElsewhere,
     ];
     assert_eq!(config.experiments.kinds, kinds);
+    assert_eq!((config.summary.networks, config.summary.merge_within), (3, Duration::from_secs(6 * 3600)));
     assert_eq!((config.experiments.unrelated_name.as_str(), config.experiments.per_hour), ("xn--bcher-kva.example", 6));
     assert_eq!(config.vantages[0].via, Via::Socks5 { proxy: "[::1]:1080".to_owned() });
     assert_eq!(config.vantages[0].resolvers, config.control.resolvers, "asked through the tunnel");
@@ -307,6 +311,7 @@ fn the_defaults_are_those_of_the_types() {
     assert_eq!(config.network, NetworkConfig::default());
     assert_eq!(config.control, ControlConfig::default());
     assert_eq!(config.experiments, ExperimentsConfig::default());
+    assert_eq!(config.summary, crate::config::SummaryConfig::default());
 }
 
 #[test]

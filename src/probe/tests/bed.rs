@@ -268,6 +268,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
         canaries: Vec::new(),
         helper: HelperServiceConfig::default(),
         experiments: crate::config::ExperimentsConfig::default(),
+        summary: Default::default(),
     }
 }
 
