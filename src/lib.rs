@@ -17,6 +17,7 @@ pub mod demo;
 pub mod detect;
 pub mod export;
 pub mod helper;
+pub mod import;
 pub mod judge;
 pub mod knowledge;
 pub mod model;

@@ -58,6 +58,15 @@ Examples:
 It needs no target list. Whoever is to ask names it under [control] helpers. How to run
 one abroad, and what it learns of those who ask: docs/helper.md.";
 
+const IMPORT_OONI_EXAMPLES: &str = "\
+Examples:
+  blockspan import ooni 2022/*.jsonl.gz        all sites of the target list
+  blockspan import ooni --site fergana *.gz    years of history of one site
+  zstdcat all.zst | blockspan import ooni -    from standard input
+
+Each network becomes a vantage (AS9198-KZ); see them with `history --source ooni`. May run beside the daemon. What was
+imported is passed over the next time. How documents are read and judged: docs/import.md.";
+
 const REJUDGE_EXAMPLES: &str = "\
 Examples:
   blockspan rejudge --dry-run                  what today's rules would change
@@ -154,6 +163,9 @@ pub(super) enum Command {
     #[command(after_help = HELPER_EXAMPLES)]
     Helper(HelperArgs),
 
+    /// Judge measurements of others and keep them beside our own
+    #[command(subcommand, disable_help_subcommand = true)]
+    Import(ImportCommand),
     /// Judge the recorded evidence again by today's rules
     #[command(after_help = REJUDGE_EXAMPLES)]
     Rejudge(RejudgeArgs),
@@ -177,6 +189,34 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
+}
+
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub(super) enum ImportCommand {
+    /// OONI's Web Connectivity measurements: JSON lines, plain, .gz or .zst
+    #[command(after_help = IMPORT_OONI_EXAMPLES)]
+    Ooni(ImportOoniArgs),
+}
+
+/// `import ooni`
+#[derive(Debug, Args)]
+pub(super) struct ImportOoniArgs {
+    /// Files of measurements; `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Only these sites (ids of the target list)
+    #[arg(long, value_name = "SITE", value_delimiter = ',')]
+    pub(super) site: Vec<SiteId>,
+    /// Read files again that were imported, and judge again what is there
+    #[arg(long)]
+    pub(super) again: bool,
+    /// Write lines that cannot be read to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) bad: Option<PathBuf>,
+    /// How to tell what came of it; json: one object
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
 }
 
 /// `config …`

@@ -10,6 +10,7 @@ mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod history;
+mod import;
 mod joined;
 mod logging;
 mod look;
@@ -28,7 +29,7 @@ mod words;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use args::{Cli, ColorWhen, Command, ConfigCommand, GlobalArgs};
+use args::{Cli, ColorWhen, Command, ConfigCommand, GlobalArgs, ImportCommand};
 use fault::{Exit, Fault};
 
 use crate::config::Loaded;
@@ -62,6 +63,7 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::History(args) => history::run(global, args),
         Command::Measurements(args) => measurements::run(global, args),
         Command::Helper(args) => rooms::helper(global, args, stderr_colour(global)).map(|()| Exit::Good),
+        Command::Import(ImportCommand::Ooni(args)) => import::ooni(global, args),
         Command::Rejudge(args) => rejudge::run(global, args),
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),

@@ -5,6 +5,8 @@
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -142,6 +144,27 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
+}
+
+/// From now on the first Ctrl-C (or SIGTERM) sets `stop`, a second one ends the program.
+///
+/// # Errors
+/// Signals cannot be received.
+pub(super) fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::failed("signals cannot be received", error))?;
+    let token = CancellationToken::new();
+    let watching = runtime.block_on(async { crate::daemon::watch_signals(token.clone()) });
+    watching.map_err(|error| Fault::failed("signals cannot be received", error))?;
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            token.cancelled().await;
+            stop.store(true, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        });
+    });
+    Ok(())
 }
 
 /// Runs a helper until it is told to stop.

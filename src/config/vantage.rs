@@ -55,6 +55,12 @@ fn read_one(fields: &mut Fields<'_>, control: &ControlConfig, ids: &mut Unique) 
     let id = fields.required("id", "id = \"almaty-kt\"", id::<VantageId>);
     if let Some(id) = &id {
         ids.claim(doc, id.value.as_str(), &id.span);
+        if is_imported(id.value.as_str()) {
+            let wrong = Wrong::new(format!("`{}` is the name of an imported network", id.value))
+                .label("`import ooni` calls its vantages so")
+                .help("take another pseudonym, and say the network with `asn` and `country`");
+            doc.fault(&id.span, wrong);
+        }
     }
     let role = fields.or("role", Role::Probe, one_of(&[("probe", Role::Probe), ("control", Role::Control)]));
     let country = fields.or("country", CountryCode::UNKNOWN, country);
@@ -65,6 +71,12 @@ fn read_one(fields: &mut Fields<'_>, control: &ControlConfig, ids: &mut Unique) 
         None => default_resolvers(fields, &via, role, control),
     };
     Some(VantageConfig { id: id?.value, role, country, asn, via, resolvers })
+}
+
+/// Whether it is a name that only imports give: `AS9198-KZ`.
+fn is_imported(id: &str) -> bool {
+    let parts = id.strip_prefix("AS").and_then(|rest| rest.split_once('-'));
+    parts.is_some_and(|(number, country)| number.parse::<u32>().is_ok() && country.parse::<CountryCode>().is_ok())
 }
 
 fn read_via(fields: &mut Fields<'_>) -> Via {

@@ -18,4 +18,4 @@ pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run, watch_signals};
-pub use surroundings::{Countries, detector, knowledge};
+pub use surroundings::{Countries, detector, detector_of_imports, knowledge};

@@ -20,6 +20,11 @@ pub fn detector(config: &Config) -> Detector {
     Detector::new(Params::new(&config.detect).with_throttling(&config.throttling), SpanSource::Measured)
 }
 
+/// The same for measurements of OONI.
+pub fn detector_of_imports(config: &Config) -> Detector {
+    Detector::new(detector(config).params().clone(), crate::store::IMPORTED)
+}
+
 /// The country whose blocking is watched for, by series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Countries {

@@ -183,7 +183,7 @@ impl Archive {
     /// SQLite refused, or a row is damaged.
     pub fn series(&self) -> Result<Vec<ArchivedSeries>, StoreError> {
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, "reading the series", &error);
-        let rows = series::keys(&self.connection, &self.path)?;
+        let rows = series::keys(&self.connection, &self.path, series::Whose::Ours)?;
         let mut count = self
             .connection
             .prepare("SELECT count(*) FROM measurement INDEXED BY measurement_of_series WHERE series = ?1")

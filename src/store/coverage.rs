@@ -40,7 +40,7 @@ pub(super) fn watched(connection: &Connection, path: &Path, filter: &SpanFilter)
         )
         .map_err(sqlite)?;
     let mut found = Vec::new();
-    for (row, series) in series::keys(connection, path)? {
+    for (row, series) in series::keys(connection, path, series::Whose::All)? {
         let (source, first, last): (String, Option<i64>, Option<i64>) =
             query.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(sqlite)?;
         let source = source.parse().map_err(|error: crate::model::UnknownLabel| damaged(row, error.to_string()))?;

@@ -8,6 +8,7 @@ mod corrections;
 mod coverage;
 mod error;
 mod filter;
+mod import;
 mod intern;
 mod lock;
 mod measurements;
@@ -33,6 +34,7 @@ pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Tu
 pub use corrections::{Correction, CorrectionKind};
 pub use coverage::Watched;
 pub use error::StoreError;
+pub use import::{FileMark, IMPORTED, Importer, Packed, Press, SpanCounts};
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, Note, ProbeRecord, SpanFilter, StoredMeasurement};

@@ -86,7 +86,7 @@ fn drop_dictionaries(connection: &Connection, series: i64) -> rusqlite::Result<(
 
 fn next_series(connection: &Connection, after: i64) -> rusqlite::Result<Option<Cursor>> {
     connection
-        .prepare_cached("SELECT id FROM series WHERE id > ?1 ORDER BY id LIMIT 1")?
+        .prepare_cached("SELECT id FROM series WHERE id > ?1 AND source = 'measured' ORDER BY id LIMIT 1")?
         .query_row([after], |row| Ok(Cursor { series: row.get(0)?, started_at: None, seq: i64::MIN }))
         .optional()
 }

@@ -8,11 +8,13 @@ use super::StoreError;
 use crate::detect::SeriesState;
 use crate::model::SeriesKey;
 
-/// All series in order of site, URL and vantage.
+/// All series of our own in order of site, URL and vantage. Those of imports are no one's to go on with.
 pub(super) fn read_all(connection: &Connection, path: &Path) -> Result<Vec<(SeriesKey, SeriesState)>, StoreError> {
     let sqlite = |error: rusqlite::Error| StoreError::sqlite(path, "reading the series", &error);
     let mut query = connection
-        .prepare_cached("SELECT id, site, url, vantage, state FROM series ORDER BY site, url, vantage")
+        .prepare_cached(
+            "SELECT id, site, url, vantage, state FROM series WHERE source = 'measured' ORDER BY site, url, vantage",
+        )
         .map_err(sqlite)?;
     let mut rows = query.query([]).map_err(sqlite)?;
     let mut all = Vec::new();
@@ -26,13 +28,24 @@ pub(super) fn read_all(connection: &Connection, path: &Path) -> Result<Vec<(Seri
     Ok(all)
 }
 
-/// The row numbers and names of all series, in the same order.
-pub(super) fn keys(connection: &Connection, path: &Path) -> Result<Vec<(i64, SeriesKey)>, StoreError> {
+/// Which series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those that we measure.
+    Ours,
+    /// Those of imports too.
+    All,
+}
+
+/// The row numbers and names of series, in the same order.
+pub(super) fn keys(connection: &Connection, path: &Path, whose: Whose) -> Result<Vec<(i64, SeriesKey)>, StoreError> {
     let sqlite = |error: rusqlite::Error| StoreError::sqlite(path, "reading the series", &error);
     let mut query = connection
-        .prepare_cached("SELECT id, site, url, vantage FROM series ORDER BY site, url, vantage")
+        .prepare_cached(
+            "SELECT id, site, url, vantage FROM series WHERE ?1 OR source = 'measured' ORDER BY site, url, vantage",
+        )
         .map_err(sqlite)?;
-    let mut rows = query.query([]).map_err(sqlite)?;
+    let mut rows = query.query([whose == Whose::All]).map_err(sqlite)?;
     let mut all = Vec::new();
     while let Some(row) = rows.next().map_err(sqlite)? {
         let id = row.get(0).map_err(sqlite)?;

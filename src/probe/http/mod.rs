@@ -26,6 +26,7 @@ use self::pipe::Pipe;
 use self::request::NoBody;
 pub use self::request::RequestHeaders;
 pub(super) use self::request::{ACCEPT, ACCEPT_LANGUAGE, USER_AGENT};
+pub(super) use self::title::title;
 use super::wire::WireNotes;
 use crate::model::{AddressOrigin, Elapsed, Failure, HttpExchange};
 use crate::vantage::Connection;

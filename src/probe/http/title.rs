@@ -10,7 +10,7 @@ const MAX_CHARS: usize = 300;
 const MAX_ENTITY: usize = 10;
 
 /// The text of the first `<title>`, entities decoded, white space folded, at most 300 characters. Hostile text.
-pub(super) fn title(body: &[u8]) -> Option<String> {
+pub(in crate::probe) fn title(body: &[u8]) -> Option<String> {
     let body = body.get(..SEARCHED).unwrap_or(body);
     let mut from = 0;
     let text = loop {

@@ -19,7 +19,7 @@ const MAX_NAMES: usize = 100;
 const MAX_TEXT_CHARS: usize = 512;
 
 /// The record of one certificate. Bytes that are no certificate keep their DER and hash and say nothing else.
-pub(super) fn record(der: &[u8]) -> CertificateRecord {
+pub(in crate::probe) fn record(der: &[u8]) -> CertificateRecord {
     let mut record = CertificateRecord {
         der: base64::engine::general_purpose::STANDARD.encode(der),
         sha256: hex(&Sha256::digest(der)),
