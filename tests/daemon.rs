@@ -366,3 +366,14 @@ fn a_bad_configuration_starts_no_daemon() {
         Process::spawn(&mut place.command(&["run", "--config", "nowhere.toml"])).wait(Duration::from_secs(10));
     assert_eq!(missing, Some(2));
 }
+
+#[test]
+fn a_daemon_that_is_told_to_be_quiet_goes_on_measuring() {
+    let world = World::start();
+    let place = world.place(&["news"], OFTEN);
+    let mut process = Process::spawn(&mut place.command(&["-qq", "run", "--listen", "127.0.0.1:0"]));
+    until("it measures", || (world.requests("news") >= 3).then_some(()));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait(Duration::from_secs(10)), Some(0), "{}", process.said());
+    assert_eq!(process.said(), "");
+}

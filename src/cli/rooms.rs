@@ -151,19 +151,19 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
 /// # Errors
 /// Signals cannot be received.
 pub(super) fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<(), Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Fault::failed("signals cannot be received", error))?;
     let token = CancellationToken::new();
-    let watching = runtime.block_on(async { crate::daemon::watch_signals(token.clone()) });
-    watching.map_err(|error| Fault::failed("signals cannot be received", error))?;
+    let within = runtime.enter();
+    crate::daemon::watch_signals(token.clone()).map_err(|error| Fault::failed("signals cannot be received", error))?;
     let stop = Arc::clone(stop);
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            token.cancelled().await;
-            stop.store(true, Ordering::Relaxed);
-            std::future::pending::<()>().await;
-        });
+    runtime.spawn(async move {
+        token.cancelled().await;
+        stop.store(true, Ordering::Relaxed);
     });
+    drop(within);
+    // It serves until the program ends.
+    std::mem::forget(runtime);
     Ok(())
 }
 

@@ -197,9 +197,12 @@ pub fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
                 _ = terminations.recv() => "SIGTERM",
             }
         };
-        info!("{}: stopping; once more to stop at once", next().await);
+        // Awaited apart: what a log line is made of is not even looked at when nobody wants the line.
+        let first = next().await;
+        info!("{first}: stopping; once more to stop at once");
         stop.cancel();
-        warn!("{} again: stopping at once", next().await);
+        let second = next().await;
+        warn!("{second} again: stopping at once");
         std::process::exit(1);
     });
     Ok(())

@@ -55,7 +55,7 @@ impl Input {
         let Self::File(path) = self else { return Ok(None) };
         let read = || {
             let mut head = Vec::new();
-            File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
+            open_file(path)?.take(HEAD as u64).read_to_end(&mut head)?;
             let mut digest = Sha256::new();
             digest.update(path.metadata()?.len().to_le_bytes());
             digest.update(&head);

@@ -14,10 +14,10 @@ use url::Url;
 use super::certificates::Certificates;
 use super::document::{Bytes, Connect, Control, Envelope, Exchange, Handshake, Keys, Query, Response};
 use crate::model::{
-    AddressOrigin, Body, CanaryReport, CanaryResult, CanaryScope, CertificateFault, ControlDns, ControlEndpoint,
-    ControlHttp, ControlKind, ControlReport, DnsAnswer, DnsExchange, DnsRole, DnsTransport, Elapsed, Evidence, Failure,
-    HttpExchange, Measurement, MeasurementId, QueryType, SiteId, TcpConnect, Timestamp, TlsHandshake, Trigger,
-    is_bogon,
+    AddressOrigin, Body, CanaryReport, CanaryResult, CanaryScope, CertificateFault, CertificateRecord, ControlDns,
+    ControlEndpoint, ControlHttp, ControlKind, ControlReport, DnsAnswer, DnsExchange, DnsRole, DnsTransport, Elapsed,
+    Evidence, Failure, HttpExchange, Measurement, MeasurementId, QueryType, SiteId, TcpConnect, Timestamp,
+    TlsHandshake, Trigger, is_bogon,
 };
 
 /// Records of one layer that are read; a document has a handful.
@@ -56,6 +56,8 @@ pub(super) fn of(
         listed(&keys.tls_handshakes).filter_map(|one| handshake(one, &hops, origin, certificates)).collect();
     let tcp: Vec<TcpConnect> = listed(&keys.tcp_connect).filter_map(|one| connect(one, &tls, origin)).collect();
     let http = exchanges(&keys, &hops, &tcp, &tls, origin);
+    let unseen: Vec<TlsHandshake> = http.iter().filter_map(|http| verified_unseen(http, &tls)).collect();
+    let tls = [tls, unseen].concat();
     let measurement = Measurement {
         measurement_id,
         site: site.clone(),
@@ -260,6 +262,10 @@ fn handshake(
         None if one.no_tls_verify == Some(true) => vec![CertificateFault::UnknownIssuer],
         _ => Vec::new(),
     };
+    let mut chain = one.peer_certificates.as_deref().map(|sent| certificates.chain(sent)).unwrap_or_default();
+    if chain.is_empty() && failure.is_none() && faults.is_empty() {
+        chain.push(unrecorded());
+    }
     let told = |text: &Option<Cow<'_, str>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
     Some(TlsHandshake {
         hop: hops.of_host(server_name).unwrap_or(0),
@@ -273,9 +279,44 @@ fn handshake(
         version: told(&one.tls_version),
         cipher: told(&one.cipher_suite),
         alpn: told(&one.negotiated_protocol),
-        chain: one.peer_certificates.as_deref().map(|sent| certificates.chain(sent)).unwrap_or_default(),
+        chain,
         faults,
     })
+}
+
+/// OONI's client verifies every chain unless it says otherwise: an answer over https proves a handshake that was good, also
+/// in documents of the years in which handshakes were not recorded.
+fn verified_unseen(http: &HttpExchange, tls: &[TlsHandshake]) -> Option<TlsHandshake> {
+    let answered = http.url.scheme() == "https" && http.status.is_some();
+    let seen = tls.iter().any(|tls| tls.hop == http.hop && tls.address == http.address);
+    (answered && !seen).then(|| TlsHandshake {
+        hop: http.hop,
+        address: http.address,
+        origin: http.origin,
+        server_name: http.url.host_str().unwrap_or_default().to_owned(),
+        started: http.started,
+        elapsed: Elapsed::default(),
+        failure: None,
+        alert: None,
+        version: None,
+        cipher: None,
+        alpn: None,
+        chain: vec![unrecorded()],
+        faults: Vec::new(),
+    })
+}
+
+/// Stands for a certificate that the probe verified and did not record.
+fn unrecorded() -> CertificateRecord {
+    CertificateRecord {
+        der: String::new(),
+        sha256: String::new(),
+        subject: "not recorded".to_owned(),
+        issuer: "not recorded".to_owned(),
+        not_before: None,
+        not_after: None,
+        names: Vec::new(),
+    }
 }
 
 /// The exchanges in order of time. A document that failed before any request has one all the same, with the failure: it

@@ -97,6 +97,17 @@ fn both_shapes_are_judged_as_our_own_measurements_are() {
 }
 
 #[test]
+fn an_answer_over_https_proves_a_handshake_that_was_not_recorded() {
+    let mut old = keys(4, None);
+    old["tls_handshakes"] = Value::Null;
+    let (evidence, verdict) = judged(&envelope(&old));
+    assert_eq!(verdict.status, Status::Accessible, "{:?}", verdict.reasons);
+    assert_eq!(evidence.measurement.tls[0].chain[0].subject, "not recorded");
+    old["requests"][0]["request"]["url"] = json!("http://www.fergana.media/");
+    assert!(judged(&envelope(&old)).0.measurement.tls.is_empty());
+}
+
+#[test]
 fn without_control_or_helper_nothing_is_called_blocked() {
     let failing = keys(5, Some("generic_timeout_error"));
     let mut no_control = failing.clone();
