@@ -4,9 +4,11 @@
 //! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`.
 
 mod archive;
+mod backup;
 mod corrections;
 mod coverage;
 mod error;
+mod examine;
 mod filter;
 mod import;
 mod intern;
@@ -31,9 +33,11 @@ mod writer;
 use std::path::Path;
 
 pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
+pub use backup::backup;
 pub use corrections::{Correction, CorrectionKind};
 pub use coverage::Watched;
 pub use error::StoreError;
+pub use examine::{Examiner, Findings};
 pub use import::{FileMark, IMPORTED, Importer, Packed, Press, SpanCounts};
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};

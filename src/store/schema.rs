@@ -27,7 +27,9 @@ enum Found {
 
 /// Opens the database for writing, creating and migrating it as needed. The daemon's lock must be held.
 pub(super) fn open_for_writing(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
-    refuse_non_sqlite(path)?;
+    if !refuse_non_sqlite(path)? {
+        for_its_owner(path)?;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|e| StoreError::sqlite(path, "opening", &e))?;
@@ -42,6 +44,18 @@ pub(super) fn open_for_writing(path: &Path, migrations: &[&str]) -> Result<Conne
     prepare(&connection).map_err(|e| StoreError::sqlite(path, "opening for writing", &e))?;
     migrate(&mut connection, schema, migrations).map_err(|e| StoreError::sqlite(path, "migrating the schema", &e))?;
     Ok(connection)
+}
+
+/// Makes the file so that only its owner may read it: what is measured from where can put people at risk. SQLite gives the
+/// same permissions to the files beside it. A file that is there keeps its own.
+fn for_its_owner(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).map_err(|error| StoreError::Location {
+        path: path.to_owned(),
+        problem: error.to_string(),
+        advice: "make the file and its directory writable or name another file with --store",
+    })
 }
 
 /// Refuses a place where nothing has been recorded.
