@@ -11,6 +11,7 @@ mod intern;
 mod lock;
 mod measurements;
 mod pack;
+mod place;
 mod prune;
 mod reader;
 mod recorder;
@@ -33,7 +34,7 @@ pub use corrections::{Correction, CorrectionKind};
 pub use error::StoreError;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
-pub use types::{MeasurementFilter, ProbeRecord, SpanFilter, StoredMeasurement};
+pub use types::{MeasurementFilter, ProbeRecord, Refusal, SpanFilter, StoredMeasurement};
 
 /// Bytes that the database at `path` takes on the disk, its write-ahead log included; 0 when there is none.
 pub fn file_bytes(path: &Path) -> u64 {

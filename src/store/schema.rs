@@ -31,6 +31,14 @@ pub(super) fn open_for_writing(path: &Path, migrations: &[&str]) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|e| StoreError::sqlite(path, "opening", &e))?;
+    // SQLite opens what may not be written for reading, and says so only when something is written.
+    if connection.is_readonly("main").map_err(|e| StoreError::sqlite(path, "opening", &e))? {
+        return Err(StoreError::Location {
+            path: path.to_owned(),
+            problem: "it may only be read".to_owned(),
+            advice: "make the file and its directory writable, or name another file with --store",
+        });
+    }
     let known = version_of(migrations);
     let schema = match identify(&connection, path)? {
         Found::Empty => 0,

@@ -1,5 +1,6 @@
 //! What goes into the store and what is asked of it.
 
+use super::StoreError;
 use crate::detect::SeriesState;
 use crate::model::{Evidence, SeriesKey, SiteId, Span, SpanChange, SpanSource, Status, Timestamp, VantageId, Verdict};
 
@@ -16,6 +17,15 @@ pub struct ProbeRecord {
     pub state: SeriesState,
     /// The span events that it caused.
     pub changes: Vec<SpanChange>,
+}
+
+/// A record of a batch that can never be kept; the others of the batch are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why: always [`StoreError::Refused`].
+    pub why: StoreError,
 }
 
 /// Which spans to read; an empty list means all.
