@@ -50,7 +50,7 @@ impl Conductor {
     pub(super) fn new(
         instrument: Arc<Instrument>,
         states: HashMap<SeriesKey, SeriesState>,
-        records: mpsc::Sender<ProbeRecord>,
+        records: Outlet,
         board: Arc<Board>,
         metrics: Arc<Metrics>,
         seed: u64,
@@ -58,7 +58,7 @@ impl Conductor {
         let mut conductor = Self {
             instrument,
             states,
-            records: Outlet::new(records),
+            records,
             board,
             metrics,
             plan: Plan::default(),

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::conductor::Conductor;
 use super::instrument::{Instrument, SetupError};
-use super::recording::{BACKLOG, keep_records};
+use super::recording::{LIMITS, Lost, way_to_store};
 use super::reload::Reloader;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
 use crate::model::Timestamp;
@@ -65,6 +65,17 @@ pub enum RunError {
     /// The metrics registry.
     #[error("cannot set up the metrics")]
     Metrics(#[from] MetricsError),
+    /// Records that the store did not take, at a stop or because it broke off.
+    #[error("{records} measurements could not be recorded and are lost")]
+    Unrecorded {
+        /// How many.
+        records: usize,
+        /// Why.
+        source: StoreError,
+    },
+    /// The task that hands records to the store is gone.
+    #[error("the keeper of records broke off, which is a fault of blockspan; measurements are lost")]
+    KeeperGone,
     /// Signals.
     #[error("cannot receive signals")]
     Signals(#[source] std::io::Error),
@@ -73,7 +84,8 @@ pub enum RunError {
 /// Runs the daemon until it is asked to stop by a signal or by `stop`.
 ///
 /// # Errors
-/// When it cannot start: the store is held by another, the address is taken, a named file is missing.
+/// When it cannot start: the store is held by another, the address is taken, a named file is missing. When the store
+/// has broken off, or could not take all records at the stop.
 pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), RunError> {
     let RunOptions { loaded, paths, once } = options;
     let Loaded { config, files, warnings } = loaded;
@@ -88,8 +100,16 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     let board = Arc::new(Board::new(instrument.sites().to_vec(), instrument.places()));
     watch_signals(stop.clone())?;
 
-    let (records, incoming) = mpsc::channel(BACKLOG);
-    let keeper = tokio::spawn(keep_records(incoming, recorder.clone(), STORE_PATIENCE));
+    let ready = Arc::new(Readiness::new());
+    ready.store_opened();
+    let (records, keeper) = way_to_store(LIMITS, Arc::clone(&metrics), Arc::clone(&ready));
+    let keeping = keeper.keep(recorder.clone(), STORE_PATIENCE);
+    // However the keeper ends: a daemon that cannot record must not go on as if it did.
+    let stops = stop.clone().drop_guard();
+    let keeper = tokio::spawn(async move {
+        let _stops = stops;
+        keeping.await
+    });
     let states: HashMap<_, _> = restored.into_iter().collect();
     metrics.config_reloaded(true, Timestamp::now());
     let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
@@ -104,8 +124,6 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             .await
             .map_err(|source| RunError::Listen { address: config.serve.listen, source })?;
         let address = listener.local_addr().unwrap_or(config.serve.listen);
-        let ready = Arc::new(Readiness::new());
-        ready.store_opened();
         // Before anyone is told where to look: a SIGHUP that nobody receives ends the process.
         let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
         let (requests, reload_requests) = mpsc::channel::<ReloadRequest>(4);
@@ -134,11 +152,14 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             warn!("serving ended badly: {fault}");
         }
     }
-    // The conductor is gone and with it the sender: the keeper stores what is left and ends.
-    if keeper.await.is_err() {
-        warn!("the keeper of records broke off");
+    // The conductor is gone and with it the outlet: the keeper stores what is left and ends.
+    let kept = keeper.await;
+    let closed = recorder.close().await;
+    match kept {
+        Ok(Ok(())) => closed?,
+        Ok(Err(Lost { records, fault })) => return Err(RunError::Unrecorded { records, source: fault }),
+        Err(_) => return Err(RunError::KeeperGone),
     }
-    recorder.close().await?;
     info!("stopped in order");
     Ok(())
 }
@@ -155,6 +176,9 @@ fn described(instrument: &Instrument) -> String {
 pub fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    // A file that may not grow further (`ulimit -f`, LimitFSIZE) must be an error of that file, not the end of the
+    // process: a signal that was once waited for is never fatal again.
+    let _ = signal(SignalKind::from_raw(libc::SIGXFSZ)).map_err(RunError::Signals)?;
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {

@@ -10,6 +10,7 @@ mod life;
 mod opinion;
 mod recording;
 mod reload;
+mod spool;
 mod station;
 mod surroundings;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use super::families::{self, Family};
@@ -43,6 +43,11 @@ pub struct Metrics {
     in_flight: IntGauge,
     store_write: Histogram,
     store_bytes: IntGauge,
+    store_up: IntGauge,
+    records_stored: IntCounter,
+    records_waiting: IntGauge,
+    records_waiting_bytes: IntGauge,
+    records_dropped: IntCounter,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
     known: Mutex<Known>,
@@ -89,6 +94,11 @@ impl Metrics {
             in_flight: add(&registry, IntGauge::with_opts(opts(&families::IN_FLIGHT))?)?,
             store_write: add(&registry, Histogram::with_opts(histogram_opts(&families::STORE_WRITE))?)?,
             store_bytes: add(&registry, IntGauge::with_opts(opts(&families::STORE_BYTES))?)?,
+            store_up: add(&registry, IntGauge::with_opts(opts(&families::STORE_UP))?)?,
+            records_stored: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_STORED))?)?,
+            records_waiting: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING))?)?,
+            records_waiting_bytes: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING_BYTES))?)?,
+            records_dropped: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_DROPPED))?)?,
             reload_successful: add(&registry, IntGauge::with_opts(opts(&families::RELOAD_SUCCESSFUL))?)?,
             reload_timestamp: add(&registry, Gauge::with_opts(opts(&families::RELOAD_TIMESTAMP))?)?,
             known: Mutex::default(),
@@ -218,6 +228,27 @@ impl Metrics {
     /// How large the store is, bytes.
     pub fn store_bytes(&self, bytes: u64) {
         self.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the store takes records.
+    pub fn store_up(&self, up: bool) {
+        self.store_up.set(i64::from(up));
+    }
+
+    /// So many more measurements are committed.
+    pub fn records_stored(&self, count: usize) {
+        self.records_stored.inc_by(count as u64);
+    }
+
+    /// So many measurements wait for the store, and take so much memory.
+    pub fn records_waiting(&self, count: usize, bytes: usize) {
+        self.records_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.records_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// So many more measurements will never be stored.
+    pub fn records_dropped(&self, count: usize) {
+        self.records_dropped.inc_by(count as u64);
     }
 
     /// The configuration was read at `at` (at start too): taken, or refused.

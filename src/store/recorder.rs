@@ -69,7 +69,8 @@ impl Recorder {
     }
 
     /// Records what several probes leave behind, in their order and in one transaction, and returns once it is
-    /// committed. What can never be recorded is left out and told; trying it again would not help.
+    /// committed. Evidence that can never be recorded is left out and told, trying it again would not help; what its record
+    /// says of the series and its spans is recorded all the same.
     ///
     /// # Errors
     /// SQLite refused: nothing of them is there, and all may be tried again.

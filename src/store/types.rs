@@ -19,7 +19,7 @@ pub struct ProbeRecord {
     pub changes: Vec<SpanChange>,
 }
 
-/// A record of a batch that can never be kept; the others of the batch are.
+/// A record of a batch whose evidence can never be kept; its state and spans are, and so are the other records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Its place in the batch.

@@ -101,8 +101,7 @@ impl Scribe {
         if known {
             return Ok(());
         }
-        let newest = self.unsettled.get(&record.series).or_else(|| self.newest.get(&record.series));
-        let is_late = newest.is_some_and(|newest| *newest > id);
+        let is_late = self.is_late(record);
         let series = self.series(connection, record, is_late)?;
         let packed = self.pack(connection, series, record)?;
         let verdict = &record.verdict;
@@ -131,6 +130,24 @@ impl Scribe {
             self.unsettled.insert(record.series.clone(), id);
         }
         Ok(())
+    }
+
+    /// Writes what a record says of its series and its spans, without the measurement: that one cannot be kept.
+    pub(super) fn write_without_evidence(
+        &mut self,
+        connection: &Connection,
+        record: &ProbeRecord,
+    ) -> Result<(), StoreError> {
+        let id = record.evidence.measurement.measurement_id;
+        let is_late = self.is_late(record);
+        self.series(connection, record, is_late)?;
+        let written = record.changes.iter().try_for_each(|change| spans::write(connection, change, id, is_late));
+        written.map_err(|error| StoreError::sqlite(&self.path, "recording spans", &error))
+    }
+
+    fn is_late(&self, record: &ProbeRecord) -> bool {
+        let newest = self.unsettled.get(&record.series).or_else(|| self.newest.get(&record.series));
+        newest.is_some_and(|newest| *newest > record.evidence.measurement.measurement_id)
     }
 
     /// The row of the record's series, made or, unless the record is late, brought up to date.

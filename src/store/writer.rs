@@ -178,35 +178,43 @@ impl Writer {
     }
 }
 
-/// Writes one record so that, if it fails, nothing of it alone stays in the transaction. Tells why it can never be
-/// written, if so.
+/// Writes one record. Of one that can never be written the state and the spans are kept all the same, and why is told.
 fn write_one(
     connection: &Connection,
     scribe: &mut Scribe,
     record: &ProbeRecord,
 ) -> Result<Option<StoreError>, StoreError> {
-    match try_one(connection, scribe, record) {
+    match apart(connection, scribe, |scribe| scribe.write(connection, record)) {
         Err(error) if concerns_one(&error) => {}
         other => return other.map(|()| None),
     }
     // It may be the fault of what the scribe remembered and has forgotten now.
-    match try_one(connection, scribe, record) {
-        Err(error @ StoreError::Refused { .. }) => Ok(Some(error)),
-        Err(error) if concerns_one(&error) => Ok(Some(StoreError::Refused {
+    let refusal = match apart(connection, scribe, |scribe| scribe.write(connection, record)) {
+        Err(error @ StoreError::Refused { .. }) => error,
+        Err(error) if concerns_one(&error) => StoreError::Refused {
             path: scribe.path().to_owned(),
             measurement: record.evidence.measurement.measurement_id.to_string(),
             problem: error.to_string(),
-        })),
-        other => other.map(|()| None),
+        },
+        other => return other.map(|()| None),
+    };
+    match apart(connection, scribe, |scribe| scribe.write_without_evidence(connection, record)) {
+        Err(error) if !concerns_one(&error) => Err(error),
+        _ => Ok(Some(refusal)),
     }
 }
 
-fn try_one(connection: &Connection, scribe: &mut Scribe, record: &ProbeRecord) -> Result<(), StoreError> {
+/// Does `work` so that, if it fails for a reason that lies in the record, nothing of it alone stays in the transaction.
+fn apart(
+    connection: &Connection,
+    scribe: &mut Scribe,
+    work: impl FnOnce(&mut Scribe) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let path = scribe.path().to_owned();
     let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]).map(drop));
     let sqlite = |error: rusqlite::Error| StoreError::sqlite(&path, "recording", &error);
     run("SAVEPOINT record").map_err(sqlite)?;
-    match scribe.write(connection, record) {
+    match work(scribe) {
         Ok(()) => run("RELEASE record").map_err(sqlite),
         Err(error) if concerns_one(&error) => {
             scribe.forget();
@@ -370,12 +378,14 @@ mod tests {
         let (mut writer, mut queue) = writer(dir.path());
         let mut records: Vec<_> = (1..4).map(|minute| record(0, minute, Status::Accessible)).collect();
         records[1].verdict.confidence = f64::NAN;
+        records[1].changes = vec![SpanChange { kind: SpanChangeKind::Opened, at: at(2), span: span(0, 2, 2) }];
         let refused = write_these(&mut writer, &mut queue, records).unwrap();
         let [Refusal { index: 1, why: StoreError::Refused { problem, .. } }] = refused.as_slice() else {
             panic!("{refused:?}")
         };
         assert!(problem.contains("NOT NULL"), "{problem}");
         assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 2);
+        assert_eq!(number(&writer, "SELECT count(*) FROM span_event WHERE kind = 'opened'"), 1, "the span is kept");
     }
 
     #[test]
