@@ -5,17 +5,13 @@
 //! belongs to another measurement than the newest one: each makes a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blockspan::detect::{Detector, Params, SeriesState};
-use blockspan::model::{MeasurementId, SeriesKey, Span, SpanChangeKind, SpanId, SpanSource, Timestamp};
-use blockspan::store::{MeasurementFilter, Reader, SpanFilter};
+use blockspan::model::{MeasurementId, SeriesKey, Span, SpanChangeKind, SpanId, SpanSource};
+use blockspan::store::{Reader, SpanFilter};
 use rusqlite::{Connection, OpenFlags};
-
-/// No measurement reaches the store so long after its beginning.
-const LATEST: Duration = Duration::from_secs(3600);
 
 /// What has been found in one database so far. Checks go on where the last one ended.
 pub(crate) struct Ledger {
@@ -25,7 +21,8 @@ pub(crate) struct Ledger {
     spans: BTreeMap<SpanId, Span>,
     journal: Vec<(SpanId, &'static str)>,
     seen: BTreeSet<MeasurementId>,
-    until: Option<Timestamp>,
+    /// The last row that has been seen.
+    row: i64,
 }
 
 impl Ledger {
@@ -39,7 +36,7 @@ impl Ledger {
             spans: BTreeMap::new(),
             journal: Vec::new(),
             seen: BTreeSet::new(),
-            until: None,
+            row: 0,
         }
     }
 
@@ -107,27 +104,16 @@ impl Ledger {
     }
 
     fn replay(&mut self, reader: &Reader) {
-        let since = self.until.map(|until| until.minus(LATEST));
-        let filter = MeasurementFilter { since, ..MeasurementFilter::default() };
-        let mut fresh = Vec::new();
-        reader
-            .measurements(&filter, &mut |stored| {
-                if self.seen.insert(stored.evidence.measurement.measurement_id) {
-                    fresh.push(stored);
-                }
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        // The order of their making; times may be equal.
-        fresh.sort_by_key(|stored| stored.evidence.measurement.measurement_id);
-        for stored in fresh {
+        for (row, id) in fresh(&self.path, self.row) {
+            self.row = row;
+            assert!(self.seen.insert(id), "measurement {id} is doubled");
+            let stored = reader.measurement(id).unwrap().unwrap();
             let measurement = &stored.evidence.measurement;
             let key = SeriesKey {
                 site: measurement.site.clone(),
                 url: measurement.url.clone(),
                 vantage: measurement.vantage.clone(),
             };
-            self.until = self.until.max(Some(measurement.started_at));
             let state = self.replayed.entry(key.clone()).or_default();
             for change in self.detector.step(&key, state, measurement, &stored.verdict) {
                 match change.kind {
@@ -147,6 +133,14 @@ impl Ledger {
             "the journal of spans"
         );
     }
+}
+
+/// The measurements after a row, in the order in which they were stored.
+fn fresh(path: &Path, row: i64) -> Vec<(i64, MeasurementId)> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut query = connection.prepare("SELECT seq, hex(id) FROM measurement WHERE seq > ?1 ORDER BY seq").unwrap();
+    let rows = query.query_map([row], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).unwrap();
+    rows.map(Result::unwrap).map(|(row, id)| (row, id.parse().unwrap())).collect()
 }
 
 /// Openings and closings by span.
