@@ -12,7 +12,7 @@ use crate::support::daemon::{Daemon, Process, until};
 use crate::support::place::Place;
 use crate::support::world::World;
 
-const SITES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const SITES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 /// Rounds as fast as can be, and patience that a busy machine does not wear out: no failure but the censor's.
 const PACE: &str = "interval = \"1s\"\ntls_timeout = \"5s\"";
 const SPREAD: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@
 //! belongs to another measurement than the newest one: each makes a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use rusqlite::{Connection, OpenFlags};
 /// What has been found in one database so far. Checks go on where the last one ended.
 pub(crate) struct Ledger {
     path: PathBuf,
+    /// Where SQLite cannot go to: a copy at `path` is checked.
+    original: Option<PathBuf>,
     detector: Detector,
     replayed: BTreeMap<SeriesKey, SeriesState>,
     spans: BTreeMap<SpanId, Span>,
@@ -31,6 +34,7 @@ impl Ledger {
         let params = Params { spread, ..Params::default() };
         Self {
             path,
+            original: None,
             detector: Detector::new(params, SpanSource::Measured),
             replayed: BTreeMap::new(),
             spans: BTreeMap::new(),
@@ -38,6 +42,11 @@ impl Ledger {
             seen: BTreeSet::new(),
             row: 0,
         }
+    }
+
+    /// Of a database that is copied to `path` for each check; nobody may be writing to it then.
+    pub(crate) fn of_copy(original: PathBuf, path: PathBuf, spread: Duration) -> Self {
+        Self { original: Some(original), ..Self::of(path, spread) }
     }
 
     /// How many measurements there are.
@@ -64,6 +73,9 @@ impl Ledger {
     /// Opens the database and checks all that is in it.
     #[track_caller]
     pub(crate) fn check(&mut self) {
+        if let Some(original) = &self.original {
+            copy(original, &self.path);
+        }
         self.check_file();
         let reader = Reader::open(&self.path).unwrap();
         self.replay(&reader);
@@ -132,6 +144,16 @@ impl Ledger {
             },
             "the journal of spans"
         );
+    }
+}
+
+/// Copies a database with its log.
+fn copy(from: &Path, to: &Path) {
+    let log = |path: &Path| path.with_extension("db-wal");
+    fs::copy(from, to).unwrap();
+    let _ = fs::remove_file(log(to));
+    if log(from).exists() {
+        fs::copy(log(from), log(to)).unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ mod ledger;
 #[allow(dead_code)]
 #[path = "../../src/store/sample.rs"]
 mod sample;
+mod small_disk;
 #[path = "../support/mod.rs"]
 mod support;
 mod writer;
