@@ -104,12 +104,8 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     ready.store_opened();
     let (records, keeper) = way_to_store(LIMITS, Arc::clone(&metrics), Arc::clone(&ready));
     let keeping = keeper.keep(recorder.clone(), STORE_PATIENCE);
-    // However the keeper ends: a daemon that cannot record must not go on as if it did.
-    let stops = stop.clone().drop_guard();
-    let keeper = tokio::spawn(async move {
-        let _stops = stops;
-        keeping.await
-    });
+    // A daemon that cannot record must not go on as if it did.
+    let keeper = tokio::spawn(stopping_at_the_end(keeping, stop.clone()));
     let states: HashMap<_, _> = restored.into_iter().collect();
     metrics.config_reloaded(true, Timestamp::now());
     let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
@@ -164,6 +160,12 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     Ok(())
 }
 
+/// Does `work`, and asks for the stop when it has ended, however it has.
+async fn stopping_at_the_end<T>(work: impl Future<Output = T>, stop: CancellationToken) -> T {
+    let _stops = stop.drop_guard();
+    work.await
+}
+
 fn described(instrument: &Instrument) -> String {
     let urls: usize = instrument.sites().iter().map(|site| site.urls.len()).sum();
     format!("{} sites ({urls} URLs) from {} vantages", instrument.sites().len(), instrument.vantages().len())
@@ -210,5 +212,19 @@ async fn keep_house(recorder: Recorder, config: Config, metrics: Arc<Metrics>, s
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_keeper_that_breaks_off_stops_the_daemon() {
+        let stop = CancellationToken::new();
+        let broken = tokio::spawn(stopping_at_the_end(async { panic!("on purpose") }, stop.clone()));
+        tokio::time::timeout(Duration::from_secs(5), stop.cancelled()).await.unwrap();
+        let broken: Result<(), _> = broken.await;
+        assert!(broken.unwrap_err().is_panic());
     }
 }
