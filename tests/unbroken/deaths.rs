@@ -218,28 +218,13 @@ impl Worker {
     /// A last daemon lives as long as it wants to: everything is found, everything ends.
     fn come_to_rest(&mut self) {
         let daemon = Daemon::start(&self.place);
-        for blocked in [true, false] {
-            let followed = |site: &Watched| {
-                daemon.metric(
-                    "blockspan_site_status",
-                    &[
-                        &format!("site=\"{}\"", site.name),
-                        &format!("status=\"{}\"", if site.is_blocked() { "blocked" } else { "accessible" }),
-                    ],
-                ) == Some(1.0)
-            };
-            let site = |index: usize| index;
-            for index in 0..self.sites.len() {
-                until("the record follows", || followed(&self.sites[site(index)]).then_some(()));
-            }
-            if blocked {
-                for index in 0..self.sites.len() {
-                    if self.sites[index].is_blocked() {
-                        self.turn(index);
-                    }
-                }
+        self.until_followed(&daemon);
+        for index in 0..self.sites.len() {
+            if self.sites[index].is_blocked() {
+                self.turn(index);
             }
         }
+        self.until_followed(&daemon);
         daemon.stop(Signal::SIGTERM);
         self.ledger.check();
         self.check_blocks();
@@ -247,6 +232,13 @@ impl Worker {
             let spans = self.ledger.spans(site.name);
             assert_eq!(spans.len(), site.blocks.len(), "{}: {spans:?}", site.name);
             assert!(spans.iter().all(|span| !span.ongoing), "{spans:?}");
+        }
+    }
+    fn until_followed(&self, daemon: &Daemon) {
+        for site in &self.sites {
+            let status = if site.is_blocked() { "blocked" } else { "accessible" };
+            let labels = [format!("site=\"{}\"", site.name), format!("status=\"{status}\"")];
+            daemon.metric_becomes("blockspan_site_status", &[&labels[0], &labels[1]], 1.0);
         }
     }
 }

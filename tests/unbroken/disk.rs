@@ -74,7 +74,7 @@ fn a_full_disk_is_told_and_outlived_with_a_block_in_the_middle() {
 
     // A block that begins and ends while nothing can be written.
     let becomes = |status: &str| {
-        daemon.metric_becomes("blockspan_site_status", &["site=\"news\"", &format!("status=\"{status}\"")], 1.0)
+        daemon.metric_becomes("blockspan_site_status", &["site=\"news\"", &format!("status=\"{status}\"")], 1.0);
     };
     let began = Timestamp::now();
     world.reset("news", true);
