@@ -150,11 +150,11 @@ fn a_database_that_may_only_be_read_starts_no_daemon() {
     disk.shell("mount --bind a.db a.db; mount -o remount,bind,ro a.db");
     run(&["run", "--listen", "127.0.0.1:0"]).refused(1, &["a.db", "it may only be read", "--store"]);
     disk.shell("umount a.db");
-    disk.shell("mount -o remount,ro .");
+    disk.shell("mount -o remount,bind,ro .");
     run(&["run", "--listen", "127.0.0.1:0"]).refused(1, &["a.db", "Read-only file system", "--store"]);
     // Reading the record is another matter.
     assert_eq!(run(&["status"]).code, Some(0), "{:?}", run(&["status"]));
-    disk.shell("mount -o remount,rw .");
+    disk.shell("mount -o remount,bind,rw .");
     assert_eq!(run(&["run", "--once"]).code, Some(0));
 }
 
