@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::conductor::Conductor;
 use super::instrument::{Instrument, SetupError};
-use super::recording::{BOUNDS, keep_records, spool};
+use super::recording::{LIMITS, Lost, way_to_store};
 use super::reload::Reloader;
 use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
@@ -67,6 +67,17 @@ pub enum RunError {
     /// The metrics registry.
     #[error("cannot set up the metrics")]
     Metrics(#[from] MetricsError),
+    /// Records that the store did not take, at a stop or because it broke off.
+    #[error("{records} measurements could not be recorded and are lost")]
+    Unrecorded {
+        /// How many.
+        records: usize,
+        /// Why.
+        source: StoreError,
+    },
+    /// The task that hands records to the store is gone.
+    #[error("the keeper of records broke off, which is a fault of blockspan; measurements are lost")]
+    KeeperGone,
     /// Signals.
     #[error("cannot receive signals")]
     Signals(#[source] std::io::Error),
@@ -75,7 +86,8 @@ pub enum RunError {
 /// Runs the daemon until it is asked to stop by a signal or by `stop`.
 ///
 /// # Errors
-/// When it cannot start: the store is held by another, the address is taken, a named file is missing.
+/// When it cannot start: the store is held by another, the address is taken, a named file is missing. When the store
+/// has broken off, or could not take all records at the stop.
 pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), RunError> {
     let RunOptions { loaded, paths, once } = options;
     let Loaded { config, files, warnings } = loaded;
@@ -90,15 +102,12 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
     let board = Arc::new(Board::new(instrument.sites().to_vec(), instrument.places()));
     watch_signals(stop.clone())?;
 
-    let (records, incoming) = spool(BOUNDS, Arc::clone(&metrics));
-    let keeping = keep_records(incoming, recorder.clone(), Arc::clone(&metrics), STORE_PATIENCE);
-    let end = stop.clone();
-    let keeper = tokio::spawn(async move {
-        let kept = keeping.await;
-        // To measure on and record nothing would look like health.
-        end.cancel();
-        kept
-    });
+    let ready = Arc::new(Readiness::new());
+    ready.store_opened();
+    let (records, keeper) = way_to_store(LIMITS, Arc::clone(&metrics), Arc::clone(&ready));
+    let keeping = keeper.keep(recorder.clone(), STORE_PATIENCE);
+    // A daemon that cannot record must not go on as if it did.
+    let keeper = tokio::spawn(stopping_at_the_end(keeping, stop.clone()));
     let states: HashMap<_, _> = restored.into_iter().collect();
     metrics.config_reloaded(true, Timestamp::now());
     let seed = u64::try_from(Timestamp::now().as_unix_ms()).unwrap_or(1) ^ u64::from(std::process::id()) << 32;
@@ -121,8 +130,6 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             .await
             .map_err(|source| RunError::Listen { address: config.serve.listen, source })?;
         let address = listener.local_addr().unwrap_or(config.serve.listen);
-        let ready = Arc::new(Readiness::new());
-        ready.store_opened();
         // Before anyone is told where to look: a SIGHUP that nobody receives ends the process.
         let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
         let (requests, reload_requests) = mpsc::channel::<ReloadRequest>(4);
@@ -155,12 +162,14 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         let _ended = standing.await;
         sentry.end(&recorder).await;
     }
-    // The conductor is gone and with it the sender: the keeper stores what is left and ends.
-    match keeper.await {
-        Ok(kept) => kept?,
-        Err(_) => warn!("the keeper of records broke off"),
+    // The conductor is gone and with it the outlet: the keeper stores what is left and ends.
+    let kept = keeper.await;
+    let closed = recorder.close().await;
+    match kept {
+        Ok(Ok(())) => closed?,
+        Ok(Err(Lost { records, fault })) => return Err(RunError::Unrecorded { records, source: fault }),
+        Err(_) => return Err(RunError::KeeperGone),
     }
-    recorder.close().await?;
     info!("stopped in order");
     Ok(())
 }
@@ -178,6 +187,12 @@ fn watch_over(
     Ok(Sentry::new(life, open, &instrument.vantages(), Arc::clone(metrics), Arc::clone(board), Timestamp::now()))
 }
 
+/// Does `work`, and asks for the stop when it has ended, however it has.
+async fn stopping_at_the_end<T>(work: impl Future<Output = T>, stop: CancellationToken) -> T {
+    let _stops = stop.drop_guard();
+    work.await
+}
+
 fn described(instrument: &Instrument) -> String {
     let urls: usize = instrument.sites().iter().map(|site| site.urls.len()).sum();
     format!("{} sites ({urls} URLs) from {} vantages", instrument.sites().len(), instrument.vantages().len())
@@ -190,6 +205,9 @@ fn described(instrument: &Instrument) -> String {
 pub fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    // A file that may not grow further (`ulimit -f`, LimitFSIZE) must be an error of that file, not the end of the
+    // process: a signal that was once waited for is never fatal again.
+    let _ = signal(SignalKind::from_raw(libc::SIGXFSZ)).map_err(RunError::Signals)?;
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {
@@ -224,5 +242,19 @@ async fn keep_house(recorder: Recorder, config: Config, metrics: Arc<Metrics>, s
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_keeper_that_breaks_off_stops_the_daemon() {
+        let stop = CancellationToken::new();
+        let broken = tokio::spawn(stopping_at_the_end(async { panic!("on purpose") }, stop.clone()));
+        tokio::time::timeout(Duration::from_secs(5), stop.cancelled()).await.unwrap();
+        let broken: Result<(), _> = broken.await;
+        assert!(broken.unwrap_err().is_panic());
     }
 }

@@ -11,6 +11,7 @@ mod opinion;
 mod recording;
 mod reload;
 mod sentry;
+mod spool;
 mod station;
 mod surroundings;
 

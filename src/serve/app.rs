@@ -14,10 +14,12 @@ pub struct ReloadRequest {
     pub reply: oneshot::Sender<Result<(), String>>,
 }
 
-/// How far the daemon has come. Ready when the store is open and the first round is scheduled, until it stops.
+/// How far the daemon has come. Ready when the store is open and takes records and the first round is scheduled, until
+/// it stops.
 #[derive(Debug, Default)]
 pub struct Readiness {
     store_open: AtomicBool,
+    store_troubled: AtomicBool,
     round_scheduled: AtomicBool,
     stopping: AtomicBool,
 }
@@ -31,6 +33,11 @@ impl Readiness {
     /// The store is open.
     pub fn store_opened(&self) {
         self.store_open.store(true, Ordering::Release);
+    }
+
+    /// The store cannot take records, or takes them again.
+    pub fn store_troubled(&self, troubled: bool) {
+        self.store_troubled.store(troubled, Ordering::Release);
     }
 
     /// The first round is scheduled.
@@ -49,6 +56,8 @@ impl Readiness {
             Some("the daemon is stopping")
         } else if !self.store_open.load(Ordering::Acquire) {
             Some("the store is not open yet")
+        } else if self.store_troubled.load(Ordering::Acquire) {
+            Some("the store cannot take records (measuring goes on); the log says why")
         } else if !self.round_scheduled.load(Ordering::Acquire) {
             Some("the first round is not scheduled yet")
         } else {

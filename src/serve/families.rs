@@ -140,24 +140,6 @@ pub const CLOCK_STEPS: Family = counter(
     "Steps of the wall clock by more than a second that were noticed and recorded.",
 );
 
-/// Records that are safe.
-pub const RECORDS_STORED: Family =
-    counter("blockspan_records_stored_total", &[], "Measurements whose transaction is committed, since the start.");
-
-/// Records that wait.
-pub const RECORDS_WAITING: Family = gauge(
-    "blockspan_records_waiting",
-    &[],
-    "Measurements that are held in memory because the store has not taken them yet.",
-);
-
-/// Records that are lost.
-pub const RECORDS_DROPPED: Family = counter(
-    "blockspan_records_dropped_total",
-    &[],
-    "Measurements that were made and not recorded: the store could not take them and no more could be held.",
-);
-
 /// Whether controls answer.
 pub const CONTROL_UP: Family = gauge(
     "blockspan_control_up",
@@ -188,6 +170,32 @@ pub const STORE_WRITE: Family = histogram(
 pub const STORE_BYTES: Family =
     gauge("blockspan_store_bytes", &[], "Size of the store on disk, the write-ahead log included.");
 
+/// Whether the store takes records.
+pub const STORE_UP: Family =
+    gauge("blockspan_store_up", &[], "1 when the store took what it was last given, 0 while it cannot take records.");
+
+/// Records that are safe.
+pub const RECORDS_STORED: Family = counter(
+    "blockspan_records_stored_total",
+    &[],
+    "Measurements stored since the process started, counted once their transaction is committed.",
+);
+
+/// Records that are not yet safe.
+pub const RECORDS_WAITING: Family =
+    gauge("blockspan_records_waiting", &[], "Measurements held in memory until the store takes them.");
+
+/// How much memory they take.
+pub const RECORDS_WAITING_BYTES: Family =
+    gauge("blockspan_records_waiting_bytes", &[], "Memory of the measurements that wait for the store, estimated.");
+
+/// Records that will never be stored.
+pub const RECORDS_DROPPED: Family = counter(
+    "blockspan_records_dropped_total",
+    &[],
+    "Measurements that were not stored: too many were waiting, or the store refused them for good.",
+);
+
 /// Whether the last reload was good.
 pub const RELOAD_SUCCESSFUL: Family = gauge(
     "blockspan_config_last_reload_successful",
@@ -216,13 +224,15 @@ pub const ALL: &[Family] = &[
     VANTAGE_SILENT,
     CONTROL_UP,
     CLOCK_STEPS,
-    RECORDS_STORED,
-    RECORDS_WAITING,
-    RECORDS_DROPPED,
     SCHEDULE_LAG,
     IN_FLIGHT,
     STORE_WRITE,
     STORE_BYTES,
+    STORE_UP,
+    RECORDS_STORED,
+    RECORDS_WAITING,
+    RECORDS_WAITING_BYTES,
+    RECORDS_DROPPED,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
 ];

@@ -40,14 +40,16 @@ pub struct Metrics {
     vantage_up: IntGaugeVec,
     vantage_silent: IntGaugeVec,
     clock_steps: IntCounter,
-    records_stored: IntCounter,
-    records_waiting: IntGauge,
-    records_dropped: IntCounter,
     control_up: IntGaugeVec,
     schedule_lag: Histogram,
     in_flight: IntGauge,
     store_write: Histogram,
     store_bytes: IntGauge,
+    store_up: IntGauge,
+    records_stored: IntCounter,
+    records_waiting: IntGauge,
+    records_waiting_bytes: IntGauge,
+    records_dropped: IntCounter,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
     known: Mutex<Known>,
@@ -94,14 +96,16 @@ impl Metrics {
                 IntGaugeVec::new(opts(&families::VANTAGE_SILENT), families::VANTAGE_SILENT.labels)?,
             )?,
             clock_steps: add(&registry, IntCounter::with_opts(opts(&families::CLOCK_STEPS))?)?,
-            records_stored: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_STORED))?)?,
-            records_waiting: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING))?)?,
-            records_dropped: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_DROPPED))?)?,
             control_up: add(&registry, IntGaugeVec::new(opts(&families::CONTROL_UP), families::CONTROL_UP.labels)?)?,
             schedule_lag: add(&registry, Histogram::with_opts(histogram_opts(&families::SCHEDULE_LAG))?)?,
             in_flight: add(&registry, IntGauge::with_opts(opts(&families::IN_FLIGHT))?)?,
             store_write: add(&registry, Histogram::with_opts(histogram_opts(&families::STORE_WRITE))?)?,
             store_bytes: add(&registry, IntGauge::with_opts(opts(&families::STORE_BYTES))?)?,
+            store_up: add(&registry, IntGauge::with_opts(opts(&families::STORE_UP))?)?,
+            records_stored: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_STORED))?)?,
+            records_waiting: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING))?)?,
+            records_waiting_bytes: add(&registry, IntGauge::with_opts(opts(&families::RECORDS_WAITING_BYTES))?)?,
+            records_dropped: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_DROPPED))?)?,
             reload_successful: add(&registry, IntGauge::with_opts(opts(&families::RELOAD_SUCCESSFUL))?)?,
             reload_timestamp: add(&registry, Gauge::with_opts(opts(&families::RELOAD_TIMESTAMP))?)?,
             known: Mutex::default(),
@@ -220,21 +224,6 @@ impl Metrics {
         self.clock_steps.inc();
     }
 
-    /// The transactions of so many records are committed.
-    pub fn records_stored(&self, count: usize) {
-        self.records_stored.inc_by(count as u64);
-    }
-
-    /// So many records wait for the store.
-    pub fn records_waiting(&self, count: usize) {
-        self.records_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// So many records are lost.
-    pub fn records_dropped(&self, count: usize) {
-        self.records_dropped.inc_by(count as u64);
-    }
-
     /// Whether a control could be used.
     pub fn control_up(&self, control: &ControlId, up: bool) {
         let known = self.known();
@@ -262,6 +251,27 @@ impl Metrics {
     /// How large the store is, bytes.
     pub fn store_bytes(&self, bytes: u64) {
         self.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the store takes records.
+    pub fn store_up(&self, up: bool) {
+        self.store_up.set(i64::from(up));
+    }
+
+    /// So many more measurements are committed.
+    pub fn records_stored(&self, count: usize) {
+        self.records_stored.inc_by(count as u64);
+    }
+
+    /// So many measurements wait for the store, and take so much memory.
+    pub fn records_waiting(&self, count: usize, bytes: usize) {
+        self.records_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.records_waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// So many more measurements will never be stored.
+    pub fn records_dropped(&self, count: usize) {
+        self.records_dropped.inc_by(count as u64);
     }
 
     /// The configuration was read at `at` (at start too): taken, or refused.

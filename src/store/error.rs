@@ -109,6 +109,16 @@ pub enum StoreError {
         /// Why.
         problem: String,
     },
+    /// The file that was opened is no longer found under its name.
+    #[error(
+        "{} is no longer the file that was opened: it was moved, deleted or replaced; put it back, or restart blockspan \
+         to go on with what is there",
+        path.display()
+    )]
+    Gone {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The recorder has been closed, or its thread could not be started.
     #[error("{}: the record is closed", path.display())]
     Closed {
@@ -156,7 +166,7 @@ fn advice(code: Option<i32>) -> &'static str {
         Some(ffi::SQLITE_READONLY) => "; make the file and its directory writable",
         Some(ffi::SQLITE_CANTOPEN) => "; check that the directory exists and may be written to",
         Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => "; another program holds the database: close it",
-        Some(ffi::SQLITE_IOERR) => "; check the disk",
+        Some(ffi::SQLITE_IOERR) => "; check the disk: is it full, failing, or mounted read-only?",
         Some(ffi::SQLITE_CORRUPT) => "; the file is damaged: keep a copy of it and restore from a backup",
         _ => "",
     }

@@ -38,7 +38,8 @@ impl DaemonLock {
             }
             Err(TryLockError::Error(error)) => return Err(unusable(&error)),
         }
-        write_pid(&mut file).map_err(|error| unusable(&error))?;
+        // The lock holds without it; a full disk must not be told as a lock that cannot be taken.
+        let _ = write_pid(&mut file);
         Ok(Self { _file: file })
     }
 }

@@ -15,6 +15,7 @@ mod intern;
 mod lock;
 mod measurements;
 mod pack;
+mod place;
 mod prune;
 mod reader;
 mod recorder;
@@ -41,7 +42,7 @@ pub use examine::{Examiner, Findings};
 pub use import::{FileMark, IMPORTED, Importer, Packed, Press, SpanCounts};
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
-pub use types::{MeasurementFilter, Note, ProbeRecord, SpanFilter, StoredMeasurement};
+pub use types::{MeasurementFilter, Note, ProbeRecord, Refusal, SpanFilter, StoredMeasurement};
 
 /// Bytes that the database at `path` takes on the disk, its write-ahead log included; 0 when there is none.
 pub fn file_bytes(path: &Path) -> u64 {

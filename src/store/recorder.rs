@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::lock::DaemonLock;
 use super::prune::Cursor;
 use super::schema::{self, MIGRATIONS};
-use super::writer::{Command, Reply, Writer};
-use super::{Note, ProbeRecord, StoreError, series};
+use super::writer::{Batch, Command, Reply, Writer};
+use super::{Note, ProbeRecord, Refusal, StoreError, series};
 use crate::detect::SeriesState;
 use crate::model::{SeriesKey, Timestamp};
 
@@ -64,7 +64,18 @@ impl Recorder {
     /// # Errors
     /// SQLite refused (disk full, for example): nothing of the record is there, and it may be tried again.
     pub async fn record(&self, record: ProbeRecord) -> Result<(), StoreError> {
-        self.ask(|reply| Command::Record(Box::new(record), reply)).await
+        let refused = self.record_all(vec![Arc::new(record)]).await?;
+        refused.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.why))
+    }
+
+    /// Records what several probes leave behind, in their order and in one transaction, and returns once it is
+    /// committed. Evidence that can never be recorded is left out and told, trying it again would not help; what its record
+    /// says of the series and its spans is recorded all the same.
+    ///
+    /// # Errors
+    /// SQLite refused: nothing of them is there, and all may be tried again.
+    pub async fn record_all(&self, records: Vec<Arc<ProbeRecord>>) -> Result<Vec<Refusal>, StoreError> {
+        self.ask(|reply| Command::Record(Batch { records, reply })).await
     }
 
     /// Notes a sign of life of the daemon, with what vantages and clock told meanwhile. Noting the same again changes

@@ -33,6 +33,14 @@ pub(super) fn open_for_writing(path: &Path, migrations: &[&str]) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|e| StoreError::sqlite(path, "opening", &e))?;
+    // SQLite opens what may not be written for reading, and says so only when something is written.
+    if connection.is_readonly("main").map_err(|e| StoreError::sqlite(path, "opening", &e))? {
+        return Err(StoreError::Location {
+            path: path.to_owned(),
+            problem: "it may only be read".to_owned(),
+            advice: "make the file and its directory writable, or name another file with --store",
+        });
+    }
     let known = version_of(migrations);
     let schema = match identify(&connection, path)? {
         Found::Empty => 0,
@@ -69,12 +77,15 @@ pub(super) fn open_for_reading(path: &Path, migrations: &[&str]) -> Result<Conne
     if !refuse_non_sqlite(path)? {
         return Err(nothing());
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::sqlite(path, "opening", &e))?;
-    let reading = |e: rusqlite::Error| StoreError::sqlite(path, "opening for reading", &e);
-    connection.busy_timeout(Duration::from_secs(5)).map_err(reading)?;
+    let (connection, found) = match identified_for_reading(path, false) {
+        Err(refusal) if cannot_open(&refusal) && !has_log(path) => {
+            // Beside a log SQLite must write even to read. On a read-only medium nobody writes, and there is no log.
+            identified_for_reading(path, true).map_err(|_| refusal)?
+        }
+        other => other?,
+    };
     let known = version_of(migrations);
-    match identify(&connection, path)? {
+    match found {
         Found::Empty => Err(nothing()),
         Found::Ours { schema } if schema > known => {
             Err(StoreError::Newer { path: path.to_owned(), found: schema, known })
@@ -86,15 +97,42 @@ pub(super) fn open_for_reading(path: &Path, migrations: &[&str]) -> Result<Conne
     }
 }
 
+/// Opens and identifies it; `immutable` takes it for a file that nobody can change.
+fn identified_for_reading(path: &Path, immutable: bool) -> Result<(Connection, Found), StoreError> {
+    let reading = |e: rusqlite::Error| StoreError::sqlite(path, "opening for reading", &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match path.canonicalize().ok().and_then(|real| url::Url::from_file_path(real).ok()) {
+        Some(url) if immutable => {
+            Connection::open_with_flags(format!("{url}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)
+        }
+        _ => Connection::open_with_flags(path, flags),
+    };
+    let connection = connection.map_err(reading)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(reading)?;
+    let found = identify(&connection, path)?;
+    Ok((connection, found))
+}
+
+fn cannot_open(refusal: &StoreError) -> bool {
+    refusal.sqlite_code().is_some_and(|code| code & 0xff == rusqlite::ffi::SQLITE_CANTOPEN)
+}
+
+/// Whether there are commits that have not yet been moved into the database.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
 /// The true place of the file, so that two names of one file share one lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     let problem = |problem: String, advice| StoreError::Location { path: path.to_owned(), problem, advice };
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
     }
-    let name = path
-        .file_name()
-        .ok_or_else(|| problem("it names no file".to_owned(), "name a file, for example --store blockspan.db"))?;
+    let name = path.file_name().ok_or_else(|| {
+        problem("it names no file".to_owned(), "name a file, for example --store sqlite://blockspan.db")
+    })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let parent = parent.canonicalize().map_err(|error| {
         problem(
@@ -121,7 +159,7 @@ fn refuse_non_sqlite(path: &Path) -> Result<bool, StoreError> {
         return Err(StoreError::Location {
             path: path.to_owned(),
             problem: "it is a directory".to_owned(),
-            advice: "name a file, for example --store blockspan.db",
+            advice: "name a file, for example --store sqlite://blockspan.db",
         });
     }
     if !metadata.is_file() {

@@ -14,7 +14,8 @@ pub(super) const COLUMNS: &str = "line, confidence";
 const SEPARATOR: char = '\u{1f}';
 
 /// Brings the span's row up to date, and notes openings, changes of mechanism and closings in the journal. A late
-/// change (`is_late`) is noted, but a row that is there is newer and stays.
+/// change (`is_late`) is noted, but a row that is there is newer and stays, unless it is a closing: nothing comes after
+/// that.
 pub(super) fn write(
     connection: &Connection,
     change: &SpanChange,
@@ -26,7 +27,7 @@ pub(super) fn write(
         .prepare_cached("SELECT mechanism FROM span WHERE id = ?1")?
         .query_row([span.span_id.0.as_bytes()], |row| row.get::<_, Option<String>>(0))
         .optional()?;
-    if !is_late || before.is_none() {
+    if !is_late || before.is_none() || change.kind == SpanChangeKind::Closed {
         upsert(connection, span)?;
     }
 

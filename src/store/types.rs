@@ -1,5 +1,6 @@
 //! What goes into the store and what is asked of it.
 
+use super::StoreError;
 use crate::detect::{Life, SeriesState};
 use crate::model::{
     ClockStep, Evidence, SeriesKey, SiteId, Span, SpanChange, SpanSource, Status, Timestamp, VantageId, VantageSpan,
@@ -30,6 +31,15 @@ pub struct Note {
     pub silences: Vec<VantageSpan>,
     /// Steps of the wall clock.
     pub steps: Vec<ClockStep>,
+}
+
+/// A record of a batch whose evidence can never be kept; its state and spans are, and so are the other records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why: always [`StoreError::Refused`].
+    pub why: StoreError,
 }
 
 /// Which spans to read; an empty list means all.

@@ -19,8 +19,8 @@ const MOST_PATIENCE: u32 = 4096;
 /// Evidence is packed well when no more than this share of it is left. Usual is a fortieth.
 const WELL_PACKED: usize = 8;
 
-/// Writes records. Remembers row ids and dictionaries of what has been written, so it must be told to
-/// [`forget`](Scribe::forget) when a transaction that it wrote in is undone.
+/// Writes records. Remembers row ids and dictionaries of what has been written, so it must be told whether a
+/// transaction that it wrote in was [`kept`](Scribe::kept) or [`undone`](Scribe::undone).
 pub(super) struct Scribe {
     path: PathBuf,
     packer: Packer,
@@ -29,6 +29,8 @@ pub(super) struct Scribe {
     /// may come after its successors; it must not turn back the state of its series or a span. The ids are ordered by
     /// their making, whatever the clock did.
     newest: HashMap<SeriesKey, MeasurementId>,
+    /// The same of the transaction that is open.
+    unsettled: HashMap<SeriesKey, MeasurementId>,
     dictionaries: HashMap<i64, Dictionary>,
 }
 
@@ -60,6 +62,7 @@ impl Scribe {
             packer,
             series: HashMap::new(),
             newest: HashMap::new(),
+            unsettled: HashMap::new(),
             dictionaries: HashMap::new(),
         })
     }
@@ -68,9 +71,21 @@ impl Scribe {
         &self.path
     }
 
+    /// Reads again what it remembers of the tables when it is next needed.
     pub(super) fn forget(&mut self) {
         self.series.clear();
         self.dictionaries.clear();
+    }
+
+    /// What was written is committed.
+    pub(super) fn kept(&mut self) {
+        self.newest.extend(self.unsettled.drain());
+    }
+
+    /// What was written is rolled back: nothing of it may count as written when it is tried again.
+    pub(super) fn undone(&mut self) {
+        self.unsettled.clear();
+        self.forget();
     }
 
     /// Writes all of a record within the transaction that is open on `connection`. A measurement that is there
@@ -86,7 +101,7 @@ impl Scribe {
         if known {
             return Ok(());
         }
-        let is_late = self.newest.get(&record.series).is_some_and(|newest| *newest > id);
+        let is_late = self.is_late(record);
         let series = self.series(connection, record, is_late)?;
         let packed = self.pack(connection, series, record)?;
         let verdict = &record.verdict;
@@ -112,9 +127,27 @@ impl Scribe {
             .map_err(sqlite)?;
         record.changes.iter().try_for_each(|change| spans::write(connection, change, id, is_late)).map_err(sqlite)?;
         if !is_late {
-            self.newest.insert(record.series.clone(), id);
+            self.unsettled.insert(record.series.clone(), id);
         }
         Ok(())
+    }
+
+    /// Writes what a record says of its series and its spans, without the measurement: that one cannot be kept.
+    pub(super) fn write_without_evidence(
+        &mut self,
+        connection: &Connection,
+        record: &ProbeRecord,
+    ) -> Result<(), StoreError> {
+        let id = record.evidence.measurement.measurement_id;
+        let is_late = self.is_late(record);
+        self.series(connection, record, is_late)?;
+        let written = record.changes.iter().try_for_each(|change| spans::write(connection, change, id, is_late));
+        written.map_err(|error| StoreError::sqlite(&self.path, "recording spans", &error))
+    }
+
+    fn is_late(&self, record: &ProbeRecord) -> bool {
+        let newest = self.unsettled.get(&record.series).or_else(|| self.newest.get(&record.series));
+        newest.is_some_and(|newest| *newest > record.evidence.measurement.measurement_id)
     }
 
     /// The row of the record's series, made or, unless the record is late, brought up to date.

@@ -1,31 +1,40 @@
 //! The writer thread: the only one that writes to the database.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::lock::DaemonLock;
+use super::place::Whereabouts;
 use super::prune::{self, Cursor, Slice};
 use super::write::Scribe;
-use super::{CommitHook, Note, ProbeRecord, StoreError, silences};
+use super::{CommitHook, Note, ProbeRecord, Refusal, StoreError, silences};
 use crate::model::Timestamp;
 
 /// Where an answer goes. The asker may have gone away; that is no concern of the writer.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// Records that are written in one transaction, and where to tell which of them were refused.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) records: Vec<Arc<ProbeRecord>>,
+    pub(super) reply: Reply<Vec<Refusal>>,
+}
+
 /// What the thread is asked to do, in order.
 #[derive(Debug)]
 pub(super) enum Command {
-    Record(Box<ProbeRecord>, Reply<()>),
+    Record(Batch),
     Prune { older_than: Timestamp, from: Cursor, reply: Reply<Slice> },
     Note(Box<Note>, Reply<()>),
     Flush(Reply<()>),
     Close(Reply<()>),
 }
 
-/// Records in one transaction at most.
+/// Records in one transaction, from which on it gathers no more.
 const BATCH: usize = 500;
 
 /// Time that a transaction gathers records at most; it ends sooner when none is waiting.
@@ -36,6 +45,7 @@ pub(super) struct Writer {
     connection: Connection,
     scribe: Scribe,
     path: PathBuf,
+    whereabouts: Whereabouts,
     on_commit: CommitHook,
     _lock: DaemonLock,
 }
@@ -48,7 +58,8 @@ impl Writer {
         on_commit: CommitHook,
     ) -> Result<Self, StoreError> {
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, scribe: Scribe::new(path)?, path: path.to_owned(), on_commit, _lock: lock })
+        let (scribe, whereabouts) = (Scribe::new(path)?, Whereabouts::of(path)?);
+        Ok(Self { connection, scribe, path: path.to_owned(), whereabouts, on_commit, _lock: lock })
     }
 
     /// Serves commands until told to close or until nobody can send any.
@@ -57,7 +68,7 @@ impl Writer {
             let mut command = Some(command);
             while let Some(next) = command.take() {
                 match next {
-                    Command::Record(record, reply) => command = self.batch(*record, reply, &mut queue),
+                    Command::Record(batch) => command = self.record(batch, &mut queue),
                     Command::Prune { older_than, from, reply } => {
                         let _ = reply.send(self.prune(older_than, from));
                     }
@@ -80,28 +91,29 @@ impl Writer {
     }
 
     /// Writes `first` and what waits behind it in one transaction, then answers them all. Returns the command
-    /// that ended the batch, if it was not a record.
-    fn batch(&mut self, first: ProbeRecord, reply: Reply<()>, queue: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    /// that ended the gathering, if it brought no records.
+    fn record(&mut self, first: Batch, queue: &mut mpsc::Receiver<Command>) -> Option<Command> {
         let started = Instant::now();
-        let mut replies = Vec::new();
-        let mut refused = Vec::new();
+        let mut asked = Vec::new();
+        let mut count = 0;
         let mut other = None;
-        let mut next = Some((first, reply));
+        let mut next = Some(first);
         let written = self.in_transaction("recording", |connection, scribe| {
-            while let Some((record, reply)) = next.take() {
-                match write_one(connection, scribe, &record) {
-                    Ok(()) => replies.push(reply),
-                    Err(error) if concerns_one(&error) => refused.push((reply, error)),
-                    Err(error) => {
-                        replies.push(reply);
-                        return Err(error);
-                    }
-                }
-                if replies.len() + refused.len() >= BATCH || started.elapsed() >= GATHER {
+            while let Some(Batch { records, reply }) = next.take() {
+                let mut refused = Vec::new();
+                let result = records.iter().enumerate().try_for_each(|(index, record)| {
+                    let refusal = write_one(connection, scribe, record)?;
+                    refused.extend(refusal.map(|why| Refusal { index, why }));
+                    Ok(())
+                });
+                asked.push((reply, refused));
+                result?;
+                count += records.len();
+                if count >= BATCH || started.elapsed() >= GATHER {
                     break;
                 }
                 match queue.try_recv() {
-                    Ok(Command::Record(record, reply)) => next = Some((*record, reply)),
+                    Ok(Command::Record(batch)) => next = Some(batch),
                     Ok(command) => other = Some(command),
                     Err(_) => {}
                 }
@@ -109,12 +121,9 @@ impl Writer {
             Ok(())
         });
         // The transaction may not have begun at all.
-        replies.extend(next.map(|(_, reply)| reply));
-        for reply in replies {
-            let _ = reply.send(written.clone());
-        }
-        for (reply, error) in refused {
-            let _ = reply.send(Err(error));
+        asked.extend(next.map(|batch| (batch.reply, Vec::new())));
+        for (reply, refused) in asked {
+            let _ = reply.send(written.clone().map(|()| refused));
         }
         other
     }
@@ -142,6 +151,8 @@ impl Writer {
         work: impl FnOnce(&Connection, &mut Scribe) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let started = Instant::now();
+        // What is written to a file that nobody finds any more would be lost without a word.
+        self.whereabouts.check(&self.path)?;
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, doing, &error);
         let result =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite).and_then(
@@ -152,8 +163,11 @@ impl Writer {
                 },
             );
         match result {
-            Ok(_) => (self.on_commit)(started.elapsed()),
-            Err(_) => self.scribe.forget(),
+            Ok(_) => {
+                self.scribe.kept();
+                (self.on_commit)(started.elapsed());
+            }
+            Err(_) => self.scribe.undone(),
         }
         result
     }
@@ -174,13 +188,43 @@ impl Writer {
     }
 }
 
-/// Writes one record so that, if it fails, nothing of it alone stays in the transaction.
-fn write_one(connection: &Connection, scribe: &mut Scribe, record: &ProbeRecord) -> Result<(), StoreError> {
+/// Writes one record. Of one that can never be written the state and the spans are kept all the same, and why is told.
+fn write_one(
+    connection: &Connection,
+    scribe: &mut Scribe,
+    record: &ProbeRecord,
+) -> Result<Option<StoreError>, StoreError> {
+    match apart(connection, scribe, |scribe| scribe.write(connection, record)) {
+        Err(error) if concerns_one(&error) => {}
+        other => return other.map(|()| None),
+    }
+    // It may be the fault of what the scribe remembered and has forgotten now.
+    let refusal = match apart(connection, scribe, |scribe| scribe.write(connection, record)) {
+        Err(error @ StoreError::Refused { .. }) => error,
+        Err(error) if concerns_one(&error) => StoreError::Refused {
+            path: scribe.path().to_owned(),
+            measurement: record.evidence.measurement.measurement_id.to_string(),
+            problem: error.to_string(),
+        },
+        other => return other.map(|()| None),
+    };
+    match apart(connection, scribe, |scribe| scribe.write_without_evidence(connection, record)) {
+        Err(error) if !concerns_one(&error) => Err(error),
+        _ => Ok(Some(refusal)),
+    }
+}
+
+/// Does `work` so that, if it fails for a reason that lies in the record, nothing of it alone stays in the transaction.
+fn apart(
+    connection: &Connection,
+    scribe: &mut Scribe,
+    work: impl FnOnce(&mut Scribe) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let path = scribe.path().to_owned();
     let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]).map(drop));
     let sqlite = |error: rusqlite::Error| StoreError::sqlite(&path, "recording", &error);
     run("SAVEPOINT record").map_err(sqlite)?;
-    match scribe.write(connection, record) {
+    match work(scribe) {
         Ok(()) => run("RELEASE record").map_err(sqlite),
         Err(error) if concerns_one(&error) => {
             scribe.forget();
@@ -208,7 +252,7 @@ mod tests {
     use super::super::sample::{at, record, span};
     use super::super::schema::{self, MIGRATIONS};
     use super::*;
-    use crate::model::{SpanChange, SpanChangeKind, Status};
+    use crate::model::{Bracket, Span, SpanChange, SpanChangeKind, Status};
 
     fn writer(dir: &Path) -> (Writer, mpsc::Receiver<Command>) {
         let path = dir.join("a.db");
@@ -219,9 +263,22 @@ mod tests {
     }
 
     fn write(writer: &mut Writer, queue: &mut mpsc::Receiver<Command>, minute: u64) -> Result<(), StoreError> {
+        write_these(writer, queue, vec![record(0, minute, Status::Accessible)])
+            .map(|refused| assert!(refused.is_empty()))
+    }
+
+    fn write_these(
+        writer: &mut Writer,
+        queue: &mut mpsc::Receiver<Command>,
+        records: Vec<ProbeRecord>,
+    ) -> Result<Vec<Refusal>, StoreError> {
         let (reply, mut answer) = oneshot::channel();
-        writer.batch(record(0, minute, Status::Accessible), reply, queue);
+        writer.record(Batch { records: records.into_iter().map(Arc::new).collect(), reply }, queue);
         answer.try_recv().unwrap()
+    }
+
+    fn number(writer: &Writer, sql: &str) -> i64 {
+        writer.connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     #[test]
@@ -262,17 +319,109 @@ mod tests {
         let change = |kind, last| SpanChange { kind, at: at(last), span: span(0, 1, last) };
         early.changes = vec![change(SpanChangeKind::Opened, 1)];
         late.changes = vec![change(SpanChangeKind::Continued, 2)];
-        let number =
-            |writer: &Writer, sql: &str| writer.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         // The first try of the early one failed with its transaction; the daemon tries it again.
         for each in [late.clone(), early, late.clone()] {
-            let (reply, mut answer) = oneshot::channel();
-            writer.batch(each, reply, &mut queue);
-            answer.try_recv().unwrap().unwrap();
+            assert_eq!(write_these(&mut writer, &mut queue, vec![each]), Ok(Vec::new()));
         }
         assert_eq!(number(&writer, "SELECT updated FROM series"), at(2).as_unix_ms());
         assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 2);
         assert_eq!(number(&writer, "SELECT last_observed FROM span"), at(2).as_unix_ms());
         assert_eq!(number(&writer, "SELECT count(*) FROM span_event WHERE kind = 'opened'"), 1);
+    }
+    #[test]
+    fn a_closing_that_comes_late_closes_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let [mut opening, mut closing, after] = [1, 2, 3].map(|minute| record(0, minute, Status::Accessible));
+        let opened = span(0, 1, 1);
+        let closed =
+            Span { ongoing: false, end: Some(Bracket { earliest: None, latest: Some(at(2)) }), ..opened.clone() };
+        opening.changes = vec![SpanChange { kind: SpanChangeKind::Opened, at: at(1), span: opened }];
+        closing.changes = vec![SpanChange { kind: SpanChangeKind::Closed, at: at(2), span: closed }];
+        for each in [opening, after, closing] {
+            assert_eq!(write_these(&mut writer, &mut queue, vec![each]), Ok(Vec::new()));
+        }
+        assert_eq!(number(&writer, "SELECT count(*) FROM span WHERE ongoing"), 0);
+        assert_eq!(number(&writer, "SELECT updated FROM series"), at(3).as_unix_ms());
+    }
+
+    #[test]
+    fn of_a_batch_all_is_written_or_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        write(&mut writer, &mut queue, 0).unwrap();
+        let pages = number(&writer, "PRAGMA page_count");
+        writer.connection.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(())).unwrap();
+        let many =
+            |minutes: std::ops::Range<u64>| minutes.map(|minute| record(0, minute, Status::Accessible)).collect();
+        let refusal = write_these(&mut writer, &mut queue, many(1..200)).unwrap_err();
+        assert_eq!(refusal.sqlite_code(), Some(rusqlite::ffi::SQLITE_FULL), "{refusal}");
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 1);
+        writer.connection.pragma_update_and_check(None, "max_page_count", 1 << 30, |_| Ok(())).unwrap();
+        write_these(&mut writer, &mut queue, many(1..200)).unwrap();
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 200);
+    }
+
+    #[test]
+    fn a_batch_that_is_tried_again_leaves_the_span_as_its_state_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let change = |kind, last| vec![SpanChange { kind, at: at(last), span: span(0, 1, last) }];
+        let [mut opening, mut going_on, good] = [1, 2, 3].map(|minute| record(0, minute, Status::Accessible));
+        opening.changes = change(SpanChangeKind::Opened, 1);
+        going_on.changes = change(SpanChangeKind::Continued, 2);
+        write_these(&mut writer, &mut queue, vec![opening]).unwrap();
+        // All of it is written, only the commit fails.
+        let failing = "CREATE TABLE due (series REFERENCES series (id) DEFERRABLE INITIALLY DEFERRED); \
+                       CREATE TRIGGER owe AFTER INSERT ON measurement BEGIN INSERT INTO due VALUES (-1); END";
+        writer.connection.execute_batch(failing).unwrap();
+        let batch = [going_on, good];
+        write_these(&mut writer, &mut queue, batch.to_vec()).unwrap_err();
+        writer.connection.execute_batch("DROP TRIGGER owe").unwrap();
+        write_these(&mut writer, &mut queue, batch.to_vec()).unwrap();
+        assert_eq!(number(&writer, "SELECT last_observed FROM span"), at(2).as_unix_ms());
+    }
+
+    #[test]
+    fn a_record_that_breaks_a_rule_of_the_schema_is_refused_and_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let mut records: Vec<_> = (1..4).map(|minute| record(0, minute, Status::Accessible)).collect();
+        records[1].verdict.confidence = f64::NAN;
+        records[1].changes = vec![SpanChange { kind: SpanChangeKind::Opened, at: at(2), span: span(0, 2, 2) }];
+        let refused = write_these(&mut writer, &mut queue, records).unwrap();
+        let [Refusal { index: 1, why: StoreError::Refused { problem, .. } }] = refused.as_slice() else {
+            panic!("{refused:?}")
+        };
+        assert!(problem.contains("NOT NULL"), "{problem}");
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 2);
+        assert_eq!(number(&writer, "SELECT count(*) FROM span_event WHERE kind = 'opened'"), 1, "the span is kept");
+    }
+
+    #[test]
+    fn what_the_scribe_remembers_wrongly_costs_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        write(&mut writer, &mut queue, 0).unwrap();
+        // Someone has emptied the record by hand.
+        writer.connection.execute_batch("DELETE FROM measurement; DELETE FROM dictionary; DELETE FROM series").unwrap();
+        write(&mut writer, &mut queue, 1).unwrap();
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_moved_away_takes_no_records_until_it_is_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, mut queue) = writer(dir.path());
+        let [path, aside] = ["a.db", "aside.db"].map(|name| dir.path().join(name));
+        write(&mut writer, &mut queue, 0).unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        let gone = StoreError::Gone { path: path.clone() };
+        assert_eq!(write(&mut writer, &mut queue, 1), Err(gone.clone()));
+        std::fs::copy(&aside, &path).unwrap();
+        assert_eq!(write(&mut writer, &mut queue, 1), Err(gone), "a copy is another file");
+        std::fs::rename(&aside, &path).unwrap();
+        write(&mut writer, &mut queue, 1).unwrap();
+        assert_eq!(number(&writer, "SELECT count(*) FROM measurement"), 2);
     }
 }

@@ -59,6 +59,10 @@ impl Process {
         }
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// What it has written to standard error so far.
     pub fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()
@@ -98,7 +102,12 @@ impl Daemon {
     /// Starts `blockspan run` on a free port.
     #[track_caller]
     pub fn start(place: &Place) -> Self {
-        let process = Process::spawn(&mut place.command(&["run", "--listen", "127.0.0.1:0"]));
+        Self::serving(Process::spawn(&mut place.command(&["run", "--listen", "127.0.0.1:0"])))
+    }
+
+    /// A process that is one, as soon as it serves.
+    #[track_caller]
+    pub fn serving(process: Process) -> Self {
         let address = until("it says where to look", || {
             let said = process.said();
             let address = said.split_once("look at http://")?.1.split_once('/')?.0;

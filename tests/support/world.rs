@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Runtime;
@@ -30,6 +31,7 @@ const LIFE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 struct Doings {
     swallowed: BTreeSet<String>,
+    reset: BTreeSet<String>,
     requests: BTreeMap<String, usize>,
 }
 
@@ -96,6 +98,17 @@ impl World {
             doings.swallowed.insert(host);
         } else {
             doings.swallowed.remove(&host);
+        }
+    }
+
+    /// From now on the censor answers every ClientHello that names this site with a reset, or no longer.
+    pub fn reset(&self, name: &str, reset: bool) {
+        let host = format!("{name}.sites.test");
+        let mut doings = self.doings.lock().unwrap();
+        if reset {
+            doings.reset.insert(host);
+        } else {
+            doings.reset.remove(&host);
         }
     }
 
@@ -229,6 +242,10 @@ async fn watch(mut client: TcpStream, port: u16, doings: Arc<Mutex<Doings>>) -> 
     if doings.lock().unwrap().swallowed.iter().any(names) {
         tokio::time::sleep(LIFE).await;
         return Ok(());
+    }
+    if doings.lock().unwrap().reset.iter().any(names) {
+        // Closing without lingering sends a reset.
+        return SockRef::from(&client).set_linger(Some(Duration::ZERO));
     }
     let mut server = TcpStream::connect((SERVER, port)).await?;
     server.write_all(&hello).await?;
