@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["model", "detect"]),
     ("rejudge", &["model", "judge", "detect", "store"]),
     ("rollup", &["model"]),
+    ("doctor", &["model"]),
     ("import", &["model", "probe", "judge", "detect", "store"]),
     ("export", &["model", "knowledge", "store"]),
     ("serve", &["model", "config", "detect"]),

@@ -169,6 +169,10 @@ pub(super) enum Command {
     /// Judge the recorded evidence again by today's rules
     #[command(after_help = REJUDGE_EXAMPLES)]
     Rejudge(RejudgeArgs),
+    /// Copy the record to a file, consistent while the daemon runs
+    Backup(BackupArgs),
+    /// Look whether all is sound, and say what to do where it is not
+    Doctor(DoctorArgs),
     /// Look at the configuration
     #[command(subcommand, disable_help_subcommand = true)]
     Config(ConfigCommand),
@@ -189,6 +193,31 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The file to make
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Ask nobody: look only at this machine
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Check every index and read back every measurement, which takes minutes for a large record
+    #[arg(long)]
+    pub(super) full: bool,
+    /// How to tell it; json: one object
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
 }
 
 /// `import …`

@@ -15,6 +15,7 @@ use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
 use crate::daemon::{RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
+use crate::doctor::Reach;
 use crate::model::{Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
 use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement, Watched};
 
@@ -144,6 +145,64 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
+}
+
+/// What the canaries of each vantage and each control say now.
+pub(super) struct ReachedNow {
+    pub(super) canaries: Vec<Reach>,
+    pub(super) controls: Vec<Reach>,
+}
+
+/// Asks the canaries of every vantage and every control.
+///
+/// # Errors
+/// The instrument cannot be set up.
+pub(super) fn reach(config: &Config) -> Result<ReachedNow, Fault> {
+    let reached = runtime()?.block_on(crate::daemon::reach(config.clone()));
+    let reached = reached.map_err(|error| Fault::failed("nothing can be asked", error))?;
+    let canaries = reached.canaries.into_iter().map(|(vantage, report)| {
+        let results = report.map(|report| report.results).unwrap_or_default();
+        let failed = results.iter().filter_map(|result| Some((result.url.as_str(), result.failure.as_ref()?)));
+        Reach {
+            who: vantage.to_string(),
+            tally: (results.iter().filter(|result| result.failure.is_none()).count(), results.len()),
+            failures: failed.map(|(url, failure)| format!("{url}: {failure}")).collect(),
+        }
+    });
+    let controls = reached.controls.into_iter().map(|(control, up)| Reach {
+        who: control.to_string(),
+        tally: (usize::from(up), 1),
+        failures: if up { Vec::new() } else { vec!["it could not be used".to_owned()] },
+    });
+    Ok(ReachedNow { canaries: canaries.collect(), controls: controls.collect() })
+}
+
+/// What servers of proven sites said of the time in the last day, minus what our clock said, seconds.
+///
+/// # Errors
+/// The record cannot be read.
+pub(super) fn clock_offsets(reader: &Reader, now: Timestamp) -> Result<Vec<f64>, StoreError> {
+    /// Answers that are looked at.
+    const ENOUGH: usize = 99;
+    let statuses = vec![crate::model::Status::Accessible];
+    let since = Some(now.minus(std::time::Duration::from_secs(86_400)));
+    let filter = MeasurementFilter { statuses, since, ..MeasurementFilter::default() };
+    let mut offsets = Vec::new();
+    Reader::measurements(reader, &filter, &mut |stored| {
+        let measurement = &stored.evidence.measurement;
+        for exchange in measurement.http.iter().filter(|exchange| measurement.is_authentic(exchange)) {
+            let date = exchange.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("date"));
+            let date = date.and_then(|(_, date)| jiff::fmt::rfc2822::parse(date).ok());
+            let head = exchange.first_byte.unwrap_or(exchange.elapsed);
+            if let Some(date) = date {
+                let ours = measurement.started_at.as_unix_seconds() + exchange.started.as_seconds() + head.as_seconds();
+                // The header has whole seconds: on average it is half a second behind.
+                offsets.push(date.timestamp().as_millisecond() as f64 / 1e3 + 0.5 - ours);
+            }
+        }
+        if offsets.len() < ENOUGH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(offsets)
 }
 
 /// From now on the first Ctrl-C (or SIGTERM) sets `stop`, a second one ends the program.

@@ -15,7 +15,7 @@ use crate::model::{Site, Span, SpanChangeKind, Status};
 use crate::store::{FileMark, Importer, Packed, Press, StoreError};
 
 /// Lines that travel together.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 /// Bytes of lines that travel together, about: documents can be large.
 const BATCH_BYTES: usize = 4 << 20;
 /// Bad lines that are named.

@@ -9,7 +9,7 @@ mod network;
 mod stretch;
 
 #[cfg(test)]
-mod properties;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

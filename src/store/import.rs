@@ -41,9 +41,7 @@ impl Press {
     /// # Errors
     /// There is no memory for it.
     pub fn new() -> std::io::Result<Self> {
-        let mut packer = Packer::new()?;
-        packer.against(&[])?;
-        Ok(Self(packer))
+        Packer::quick().map(Self)
     }
 
     /// Packs one.
@@ -114,6 +112,11 @@ impl Importer {
         let lock = DaemonLock::take(Path::new(&name))?;
         let connection = schema::open_for_writing(&path, MIGRATIONS)?;
         connection.set_prepared_statement_cache_capacity(32);
+        let tune = || {
+            connection.pragma_update(None, "cache_size", -65_536)?;
+            connection.pragma_update(None, "wal_autocheckpoint", 8_192)
+        };
+        tune().map_err(|error| StoreError::sqlite(&path, "opening for an import", &error))?;
         Ok(Self { connection, path, series: HashMap::new(), touched: BTreeSet::new(), _lock: lock })
     }
 

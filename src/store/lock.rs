@@ -44,6 +44,16 @@ impl DaemonLock {
     }
 }
 
+/// The daemon that holds the database at `path`, if one does and has left its id.
+pub fn holder(path: &Path) -> Option<u32> {
+    let path = super::schema::resolve(path).ok()?;
+    let mut file = File::open(lock_path(&path)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read_pid(&mut file),
+        _ => None,
+    }
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

@@ -40,6 +40,7 @@ pub use coverage::Watched;
 pub use error::StoreError;
 pub use examine::{Examiner, Findings};
 pub use import::{FileMark, IMPORTED, Importer, Packed, Press, SpanCounts};
+pub use lock::holder;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, Note, ProbeRecord, Refusal, SpanFilter, StoredMeasurement};

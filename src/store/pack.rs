@@ -21,7 +21,16 @@ pub(super) struct Packer(Compressor<'static>);
 
 impl Packer {
     pub(super) fn new() -> io::Result<Self> {
-        let mut compressor = Compressor::new(LEVEL)?;
+        Self::of_level(LEVEL)
+    }
+
+    /// Packs twice as fast and a tenth looser, against no dictionary: for millions of documents.
+    pub(super) fn quick() -> io::Result<Self> {
+        Self::of_level(1)
+    }
+
+    fn of_level(level: i32) -> io::Result<Self> {
+        let mut compressor = Compressor::new(level)?;
         compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
         Ok(Self(compressor))
     }

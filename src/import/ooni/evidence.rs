@@ -39,7 +39,7 @@ pub(super) fn of(
     let started_at = instant(&envelope.measurement_start_time)
         .ok_or_else(|| format!("`measurement_start_time` is no time: `{}`", clip(&envelope.measurement_start_time)))?;
     let vantage = vantage(envelope);
-    let measurement_id = identity(envelope);
+    let measurement_id = identity(envelope, started_at);
     let hops = Hops::new(&url, keys.requests.as_deref().unwrap_or_default());
 
     let dns: Vec<DnsExchange> = listed(&keys.queries).filter_map(|query| question(query, &hops)).collect();
@@ -108,8 +108,9 @@ fn vantage(envelope: &Envelope<'_>) -> String {
     format!("AS{number}-{}", if known { country } else { "ZZ" })
 }
 
-/// The same document always gets the same id.
-fn identity(envelope: &Envelope<'_>) -> MeasurementId {
+/// The same document always gets the same id. It begins with the time of its beginning: ids that lie near each other are
+/// found and stored faster.
+fn identity(envelope: &Envelope<'_>, started_at: Timestamp) -> MeasurementId {
     let mut digest = Sha256::new();
     digest.update("ooni\n");
     match envelope.measurement_uid.as_deref().filter(|uid| !uid.is_empty()) {
@@ -125,6 +126,7 @@ fn identity(envelope: &Envelope<'_>) -> MeasurementId {
     }
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest.finalize()[..16]);
+    bytes[..6].copy_from_slice(&started_at.as_unix_ms().to_be_bytes()[2..]);
     MeasurementId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cli::fixtures; // test fixtures
+use crate::cli::fixtures;
 use crate::model::{Bracket, Span, SpanId, SpanSource, Timestamp};
 
 /// Bounds of a span in units of time: start and end brackets in order, the end perhaps open.
