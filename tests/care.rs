@@ -50,7 +50,11 @@ fn a_copy_made_while_the_daemon_writes_can_be_put_in_its_place() {
     place.good(&["run", "--once"]);
     assert_eq!(lines("sqlite://blockspan.db"), before + 2);
     let told = doctor(&place).1;
-    assert_eq!((&state_of(&told, "database")["state"], &state_of(&told, "spans")["state"]), (&"ok".into(), &"ok".into()), "{told}");
+    assert_eq!(
+        (&state_of(&told, "database")["state"], &state_of(&told, "spans")["state"]),
+        (&"ok".into(), &"ok".into()),
+        "{told}"
+    );
 }
 
 #[test]
@@ -72,7 +76,9 @@ fn a_sound_instrument_is_told_so_and_a_stopped_daemon_is_warned_of() {
     daemon.stop(Signal::SIGTERM);
     assert_eq!(state_of(&doctor(&place).1, "daemon")["state"], "warning");
     let page = include_str!("../docs/care.md");
-    for name in ["configuration", "disk", "database", "spans", "evidence", "rules", "clock", "daemon", "canaries", "controls"] {
+    for name in
+        ["configuration", "disk", "database", "spans", "evidence", "rules", "clock", "daemon", "canaries", "controls"]
+    {
         assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/care.md");
     }
 }
@@ -90,15 +96,18 @@ fn what_is_wrong_is_told_with_what_to_do() {
     };
     let sql = |text: &str| rusqlite::Connection::open(place.path("blockspan.db")).unwrap().execute_batch(text).unwrap();
 
-    sql("INSERT INTO span (id, site, url, vantage, source, status, start_earliest, start_latest, ended, ongoing, measurements) \
-         VALUES (randomblob(16), 'news', 'https://x.example/', 'here', 'measured', 'blocked', 9, 5, 0, 1, 3)");
+    sql(
+        "INSERT INTO span (id, site, url, vantage, source, status, start_earliest, start_latest, ended, ongoing, measurements) \
+         VALUES (randomblob(16), 'news', 'https://x.example/', 'here', 'measured', 'blocked', 9, 5, 0, 1, 3)",
+    );
     failed("spans", "a span without a state");
     sql("DELETE FROM span");
     sql("UPDATE measurement SET evidence = x'0011'");
     failed("evidence", "torn evidence");
     let path = place.path("blockspan.db");
     let whole = std::fs::read(&path).unwrap();
-    let torn: Vec<u8> = whole.iter().enumerate().map(|(at, byte)| if at > 4096 && at % 97 == 0 { !byte } else { *byte }).collect();
+    let torn: Vec<u8> =
+        whole.iter().enumerate().map(|(at, byte)| if at > 4096 && at % 97 == 0 { !byte } else { *byte }).collect();
     std::fs::write(&path, torn).unwrap();
     failed("database", "flipped bytes");
     std::fs::write(&path, "no database at all, only a letter to the editor").unwrap();

@@ -377,3 +377,37 @@ fn a_daemon_that_is_told_to_be_quiet_goes_on_measuring() {
     assert_eq!(process.wait(Duration::from_secs(10)), Some(0), "{}", process.said());
     assert_eq!(process.said(), "");
 }
+
+#[test]
+fn the_api_tells_sites_vantages_and_spans_and_joins_them() {
+    let world = World::start();
+    let place = world.place(&["news", "blog"], OFTEN);
+    let daemon = Daemon::start(&place);
+    until("it measures", || (world.requests("news") >= 2).then_some(()));
+    world.swallow("news", true);
+    daemon.says("BLOCKED");
+    daemon.metric_becomes("blockspan_records_waiting", &[], 0.0);
+    let get = |path: &str| -> Value {
+        let answer = daemon.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let spans = until("the span is stored", || {
+        let spans = get("/api/v1/spans?status=blocked");
+        (!spans["spans"].as_array().unwrap().is_empty()).then_some(spans)
+    });
+    assert_eq!((&spans["spans"][0]["site"], &spans["next"]), (&"news".into(), &Value::Null));
+    assert_eq!(get("/api/v1/spans?site=blog")["spans"], Value::Array(Vec::new()));
+    assert_eq!(get("/api/v1/vantages")[0]["id"], "here");
+    let sites = get("/api/v1/sites");
+    assert_eq!(sites.as_array().unwrap().len(), 2);
+    let joined = get("/api/v1/spans?by=country");
+    assert_eq!(
+        (&joined[0]["agreement"], &joined[0]["country"]),
+        (&"one_network_only".into(), &"KZ".into()),
+        "{joined}"
+    );
+    assert_eq!(get("/api/v1/spans?by=network")[0]["network"], "here");
+    let missing = daemon.get("/api/v2/spans");
+    assert!(missing.status == 404 && missing.body.contains("/api/v1/spans"), "{missing:?}");
+}

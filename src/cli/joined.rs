@@ -10,19 +10,10 @@ use super::fault::Fault;
 use super::look::{BAD, Look, NEUTRAL, PLAIN};
 use super::table::{Column, Table};
 use super::words;
-use crate::config::{Config, Role};
+use crate::config::Config;
 use crate::export::to_json_line;
 use crate::model::{Bracket, CountryCode, Mechanism, SeriesKey, SiteId, Span, SpanSource, Timestamp};
-use crate::rollup::{Agreement, InCountry, InNetwork, Whereabouts, by_country, by_network};
-
-/// Where the vantages of a configuration are.
-pub(super) fn whereabouts(config: &Config) -> Whereabouts {
-    let probing = config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
-    Whereabouts {
-        vantages: probing.map(|vantage| (vantage.id.clone(), (vantage.country, vantage.asn))).collect(),
-        sites: config.sites.iter().map(|site| (site.id.clone(), site.country)).collect(),
-    }
-}
+use crate::rollup::{Agreement, InCountry, InNetwork, by_country, by_network};
 
 /// A site in one country: an object of `history --by site --format json`.
 #[derive(Debug, Serialize)]
@@ -56,7 +47,7 @@ pub(super) fn write(
     look: &Look,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let places = whereabouts(config);
+    let places = crate::daemon::whereabouts(config);
     let quorum = config.summary.networks;
     match by {
         HistoryBy::Network => {

@@ -17,7 +17,7 @@ use super::sentry::Sentry;
 use crate::detect::SeriesState;
 use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Timestamp, Trigger, VantageId, Verdict};
 use crate::schedule::{Jitter, Plan};
-use crate::serve::{Board, Metrics};
+use crate::serve::{self, Board, Metrics};
 use crate::store::ProbeRecord;
 
 /// How often the vantages' canaries are asked when no anomaly asks for them.
@@ -82,6 +82,7 @@ impl Conductor {
         self.sentry.adopt(&instrument.vantages(), Timestamp::now());
         self.metrics.expect(&series, &instrument.vantages(), &instrument.control_ids());
         self.board.retain(instrument.sites().to_vec(), instrument.places());
+        self.board.set_whereabouts(serve::whereabouts(&instrument.config), instrument.config.summary.networks);
         for key in &series {
             if let Some(state) = self.states.get(key) {
                 self.metrics.set_state(key, state);

@@ -16,6 +16,7 @@ mod spool;
 mod station;
 mod surroundings;
 
+pub use crate::serve::whereabouts;
 pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Board, Metrics};
+use super::{Api, Board, Metrics};
 
 /// Asks the daemon to read its configuration again.
 #[derive(Debug)]
@@ -77,4 +77,6 @@ pub struct App {
     pub ready: Arc<Readiness>,
     /// Where reloads are asked for. A small bound suffices: when it is full, a reload is already due.
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// The record.
+    pub api: Api,
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::config::VantageConfig;
 use crate::detect::SeriesState;
 use crate::model::{CountryCode, SeriesKey, Site, VantageId, VantageSpan};
+use crate::rollup::Whereabouts;
 
 /// What may be told of a vantage: its pseudonym and its country. Never an address (DESIGN 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct Snapshot {
     pub vantages: Vec<(Place, Option<bool>)>,
     /// Silences of vantages that are not over.
     pub silences: Vec<VantageSpan>,
+    /// Where the vantages are.
+    pub whereabouts: Arc<Whereabouts>,
+    /// Networks that must agree before a site is called blocked in a country.
+    pub quorum: usize,
     /// Where each series stands; a series not yet measured is absent.
     pub states: BTreeMap<SeriesKey, Arc<SeriesState>>,
     /// Why the last reload was refused; None when the configuration in use is the last one read.
@@ -86,6 +91,12 @@ impl Board {
         if let Some((_, shown)) = self.write().vantages.iter_mut().find(|(place, _)| place.id == *vantage) {
             *shown = up;
         }
+    }
+
+    /// How spans are joined by network and country.
+    pub fn set_whereabouts(&self, whereabouts: Whereabouts, quorum: usize) {
+        let mut now = self.write();
+        (now.whereabouts, now.quorum) = (Arc::new(whereabouts), quorum);
     }
 
     /// The silences that are not over.

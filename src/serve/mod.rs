@@ -1,8 +1,9 @@
 //! What others read from the running daemon: the page, the metrics, and whether it is well (DESIGN 8).
 //!
-//! The daemon tells [`Board`] and [`Metrics`] what happens; [`serve()`] shows them over HTTP. Nothing here reads the
-//! store or the network of a probe.
+//! The daemon tells [`Board`] and [`Metrics`] what happens; [`serve()`] shows them over HTTP, and what the record says
+//! beside them ([`Api`]). Nothing here knows the network of a probe.
 
+mod api;
 mod app;
 mod board;
 mod docs;
@@ -16,6 +17,7 @@ mod words;
 
 pub mod families;
 
+pub use api::{Api, whereabouts};
 pub use app::{App, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
 pub use docs::metrics_markdown;

@@ -21,7 +21,7 @@ const MAX_BODY: usize = 1024;
 /// Longest wait for the daemon to read its configuration.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// All routes with their bounds and headers. What reads the record (the API) joins here as a router of its own.
+/// All routes with their bounds and headers.
 pub fn router(app: App, hosts: Hosts) -> Router {
     let page = Router::new().route("/", get(show_page));
     let operation = Router::new()
@@ -30,6 +30,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload));
     page.merge(operation)
+        .merge(super::api::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
@@ -91,7 +92,10 @@ async fn reload(State(app): State<App>, headers: HeaderMap, _body: Bytes) -> Res
 }
 
 async fn not_found() -> Response {
-    text(StatusCode::NOT_FOUND, "Nothing is here. There are: / /metrics /-/healthy /-/ready /-/reload\n")
+    text(
+        StatusCode::NOT_FOUND,
+        "Nothing is here. There are: / /metrics /api/v1/sites /api/v1/vantages /api/v1/spans /-/healthy /-/ready /-/reload\n",
+    )
 }
 
 async fn wrong_method() -> Response {

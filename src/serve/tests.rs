@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixtures::{at, place, series, site, state};
 use super::server::{Limits, serve_within};
-use super::{App, Board, Hosts, Metrics, Readiness, ReloadRequest, router};
+use super::{Api, App, Board, Hosts, Metrics, Readiness, ReloadRequest, router};
 use crate::model::{Bracket, Mechanism, Report, Status};
 
 const EVIL: &str = "<script>alert(1)</script>\u{1b}[31m\u{202e}&\"'";
@@ -39,7 +39,13 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
     board.set_state(key.clone(), state(&key, Status::Blocked, Some(Mechanism::TlsTimeout), &format!("Title {EVIL}")));
     let metrics = Metrics::new().unwrap();
     metrics.expect(std::slice::from_ref(&key), std::slice::from_ref(&key.vantage), &[]);
-    let app = App { board: Arc::new(board), metrics: Arc::new(metrics), ready: Arc::new(Readiness::new()), reload };
+    let app = App {
+        board: Arc::new(board),
+        metrics: Arc::new(metrics),
+        ready: Arc::new(Readiness::new()),
+        reload,
+        api: Api::new("nothing.db".into()),
+    };
     (app, requests)
 }
 
@@ -140,7 +146,7 @@ async fn ready_tells_what_is_missing() {
 #[tokio::test]
 async fn paths_and_methods_that_do_not_exist_are_told_plainly() {
     let (app, _requests) = app();
-    for path in ["/nothing", "/-/", "/api/v1/sites", "/../etc/passwd", "/metrics/"] {
+    for path in ["/nothing", "/-/", "/api/v2/sites", "/../etc/passwd", "/metrics/"] {
         let (status, headers, text) = get(&app, path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
@@ -298,4 +304,32 @@ async fn heads_are_bounded() {
     assert!(exchange(running.address, &many).await.starts_with("HTTP/1.1 431 "));
     running.stop.cancel();
     running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_api_says_what_is_wrong_with_a_question() {
+    let (app, _requests) = app();
+    for (query, said) in [
+        ("status=blokced", "`status`"),
+        ("since=yesterday", "since"),
+        ("limit=0", "expected 1 to 1000"),
+        ("by=planet", "by"),
+        ("colour=red", "colour"),
+        ("site=%2e%2e%2f", "`site`"),
+    ] {
+        let (status, headers, body) = get(&app, &format!("/api/v1/spans?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {body}");
+        assert_eq!(headers["content-type"], "application/json");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(body["error"].as_str().unwrap().contains(said), "{query}: {body}");
+    }
+    // The record of these tests is not there.
+    let (status, _, body) = get(&app, "/api/v1/vantages").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    let (status, _, body) = get(&app, "/api/v1/sites").await;
+    let sites: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &sites[0]["id"], &sites[0]["series"][0]["status"]),
+        (StatusCode::OK, &"fergana".into(), &"blocked".into())
+    );
 }
