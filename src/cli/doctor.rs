@@ -105,7 +105,7 @@ fn disk(path: &Path) -> Check {
     let mode = path.metadata().map(|metadata| metadata.permissions().mode());
     match (room, mode) {
         (Ok(room), Ok(mode)) => doctor::disk(&doctor::Disk {
-            free: u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size())),
+            free: room.blocks_available().saturating_mul(room.fragment_size()),
             used: file_bytes(path),
             readable_by_others: mode & 0o077 != 0,
         }),

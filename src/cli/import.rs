@@ -63,7 +63,10 @@ pub(super) fn ooni(global: &GlobalArgs, args: &ImportOoniArgs) -> Result<Exit, F
     }
     let (report, fault) = match outcome {
         Ok(report) => (report, None),
-        Err(Halted { error, report }) => (report, Some(Fault::failed("the import broke off", error))),
+        Err(halted) => {
+            let Halted { error, report } = *halted;
+            (report, Some(Fault::failed("the import broke off", error)))
+        }
     };
     let mut output = Output::open(None)?;
     match args.format {

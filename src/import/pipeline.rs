@@ -143,6 +143,14 @@ struct Done {
     bad: Vec<(u64, String)>,
 }
 
+/// A batch that a worker is done with.
+struct Judged {
+    number: u64,
+    done: Done,
+    /// The lines that could not be read.
+    texts: Vec<(u64, Vec<u8>)>,
+}
+
 /// Imports all of `inputs` in order, then replays the series that were touched. `told` hears of the progress now and then,
 /// `bad` of every bad line.
 ///
@@ -155,7 +163,7 @@ pub fn import(
     order: &Order<'_>,
     told: &mut dyn FnMut(Progress),
     bad: &mut dyn FnMut(&BadLine, &[u8]),
-) -> Result<Report, Halted> {
+) -> Result<Report, Box<Halted>> {
     let mut report = Report::default();
     let mut progress = Progress::default();
     for input in inputs {
@@ -164,13 +172,13 @@ pub fn import(
         }
         let outcome = one_file(importer, input, order, &mut report, &mut progress, told, bad);
         if let Err(error) = outcome {
-            return Err(Halted { error, report });
+            return Err(Box::new(Halted { error, report }));
         }
     }
     report.stopped = order.stop.load(Ordering::Relaxed);
     match replay(importer, order, &mut report, &mut progress, told) {
         Ok(()) => Ok(report),
-        Err(error) => Err(Halted { error: error.into(), report }),
+        Err(error) => Err(Box::new(Halted { error: error.into(), report })),
     }
 }
 
@@ -201,12 +209,16 @@ fn one_file(
     let workers = order.threads.max(1);
     let (to_workers, from_reader) = sync_channel::<Batch>(workers * 2);
     let from_reader = Arc::new(Mutex::new(from_reader));
-    let (to_writer, from_workers) = sync_channel::<(u64, Done, Vec<(u64, Vec<u8>)>)>(workers * 2);
+    let (to_writer, from_workers) = sync_channel::<Judged>(workers * 2);
     let halted = AtomicBool::new(false);
     let before = *progress;
 
     let result = thread::scope(|scope| {
-        let reader = scope.spawn(|| read_all(lines, mark.lines, to_workers, order.stop, &halted));
+        let reader = scope.spawn(|| {
+            // Moved here, and dropped at the end: the workers end when nothing more can come.
+            let to_workers = to_workers;
+            read_all(lines, mark.lines, &to_workers, order.stop, &halted)
+        });
         for _ in 0..workers {
             let (from_reader, to_writer, hosts) = (Arc::clone(&from_reader), to_writer.clone(), &hosts);
             scope.spawn(move || work(&from_reader, &to_writer, hosts, order.knowledge));
@@ -215,7 +227,7 @@ fn one_file(
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         let mut written = Ok(());
-        for (number, done, texts) in &from_workers {
+        for Judged { number, done, texts } in &from_workers {
             waiting.insert(number, (done, texts));
             while let Some((done, texts)) = waiting.remove(&next) {
                 next += 1;
@@ -271,7 +283,7 @@ struct End {
 fn read_all(
     mut lines: Lines,
     skip: u64,
-    to_workers: SyncSender<Batch>,
+    to_workers: &SyncSender<Batch>,
     stop: &AtomicBool,
     halted: &AtomicBool,
 ) -> io::Result<End> {
@@ -304,12 +316,7 @@ fn read_all(
     }
 }
 
-fn work(
-    from_reader: &Mutex<Receiver<Batch>>,
-    to_writer: &SyncSender<(u64, Done, Vec<(u64, Vec<u8>)>)>,
-    hosts: &Hosts,
-    knowledge: &Knowledge,
-) {
+fn work(from_reader: &Mutex<Receiver<Batch>>, to_writer: &SyncSender<Judged>, hosts: &Hosts, knowledge: &Knowledge) {
     let mut reader = Reader::new(hosts, knowledge);
     let Ok(mut press) = Press::new() else { return };
     loop {
@@ -351,7 +358,7 @@ fn work(
                 texts.push((number, line));
             }
         }
-        if to_writer.send((batch.number, done, texts)).is_err() {
+        if to_writer.send(Judged { number: batch.number, done, texts }).is_err() {
             return;
         }
     }

@@ -168,7 +168,7 @@ mod tests {
         upsert(&connection, &over).unwrap();
         let all = |filter: SpanFilter| read(&connection, &path, &filter).unwrap();
         assert_eq!(all(SpanFilter::default()), [over.clone(), open.clone()]);
-        assert_eq!(all(SpanFilter { since: at(8), ..SpanFilter::default() }), [open.clone()]);
+        assert_eq!(all(SpanFilter { since: at(8), ..SpanFilter::default() }), std::slice::from_ref(&open));
         assert_eq!(all(SpanFilter { until: at(8), ..SpanFilter::default() }), [over]);
         assert_eq!(all(SpanFilter { vantages: vec!["home".parse().unwrap()], ..SpanFilter::default() }), [open]);
     }

@@ -57,8 +57,9 @@ impl<'a> Row<'a> {
 }
 
 /// The first that is good, or else the first.
-fn best<'t, T>(all: impl Iterator<Item = &'t T> + Clone, good: impl Fn(&T) -> bool) -> Option<&'t T> {
-    all.clone().find(|one| good(one)).or_else(|| all.clone().next())
+fn best<'t, T>(mut all: impl Iterator<Item = &'t T> + Clone, good: impl Fn(&T) -> bool) -> Option<&'t T> {
+    let first = all.clone().next();
+    all.find(|one| good(one)).or(first)
 }
 
 /// What went wrong, when nothing of all went well; null otherwise, and when there is nothing.
