@@ -192,7 +192,7 @@ fn confirmations_follow_the_first_sign_and_end() {
     series.probe(60, BAD);
     assert_eq!(series.state.confirm_in(at(60), &params), Some(Duration::from_secs(10)));
     assert_eq!(series.state.confirm_in(at(71), &params), Some(Duration::from_secs(14)));
-    assert_eq!(series.state.confirm_in(at(60 + 136), &params), None);
+    assert_eq!(series.state.confirm_in(at(60 + 196), &params), None);
     series.probe(70, Outcome::Good);
     assert!(!series.state.is_unsettled());
 }
@@ -215,7 +215,7 @@ fn a_clock_that_steps_back_stops_neither_opening_nor_closing() {
     series.probe(3670, Outcome::Silent);
     let params = series.detector.params().clone();
     assert_eq!(series.state.confirm_in(at(3680), &params), Some(Duration::from_secs(15)));
-    assert_eq!(series.state.confirm_in(at(3670 + 136), &params), None);
+    assert_eq!(series.state.confirm_in(at(3670 + 196), &params), None);
     series.probes(&[3680, 3695, 3715, 3745, 3775, 3805], BAD);
     assert_eq!(series.kinds(), [SpanChangeKind::Opened]);
     series.probe(3900, Outcome::Good);
@@ -231,7 +231,7 @@ fn a_failure_long_after_the_last_one_is_confirmed_as_the_first_one_is() {
     series.probe(0, Outcome::Good).probe(60, BAD);
     for minute in 2..60 {
         series.probe(minute * 60, Outcome::Silent);
-        assert!(minute < 4 || series.state.confirm_in(at(minute * 60), &params).is_none());
+        assert!(minute < 5 || series.state.confirm_in(at(minute * 60), &params).is_none());
     }
     series.probe(3600, BAD);
     assert_eq!(series.state.confirm_in(at(3600), &params), Some(Duration::from_secs(10)));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{files, place, reported};
 
 /// What DESIGN 7 promises of `history --format json`.
-const SPAN_FIELDS: [&str; 15] = [
+const SPAN_FIELDS: [&str; 16] = [
     "span_id",
     "site",
     "url",
@@ -13,6 +13,7 @@ const SPAN_FIELDS: [&str; 15] = [
     "source",
     "status",
     "mechanism",
+    "partial",
     "segments",
     "start",
     "end",
@@ -23,7 +24,7 @@ const SPAN_FIELDS: [&str; 15] = [
     "citation",
 ];
 
-const CSV_COLUMNS: [&str; 17] = [
+const CSV_COLUMNS: [&str; 18] = [
     "span_id",
     "site",
     "url",
@@ -31,6 +32,7 @@ const CSV_COLUMNS: [&str; 17] = [
     "source",
     "status",
     "mechanism",
+    "partial",
     "segments",
     "start_earliest",
     "start_latest",

@@ -337,23 +337,19 @@ fn exchanges(
         let hop = hops.of_url(&url);
         let secure = url.scheme() == "https";
         let carried = request.address.as_deref().and_then(|address| address.parse().ok());
+        let response = request.response.as_ref();
+        let code = response.and_then(|response| response.code).and_then(|code| u16::try_from(code).ok());
+        let status = code.filter(|code| *code > 0);
         let ready = || {
-            let shaken = tls.iter().filter(|tls| tls.hop == hop && tls.failure.is_none()).map(|tls| tls.address);
-            let connected = tcp.iter().filter(|tcp| tcp.failure.is_none()).map(|tcp| tcp.address);
+            let shaken = tls.iter().find(|tls| tls.hop == hop && tls.failure.is_none()).map(|tls| tls.address);
             let port = url.port_or_known_default();
-            if secure {
-                shaken.take(1).next()
-            } else {
-                connected.filter(|address| Some(address.port()) == port).take(1).next()
-            }
+            let connected = tcp.iter().find(|tcp| tcp.failure.is_none() && Some(tcp.address.port()) == port);
+            // In the first years handshakes were not recorded: an answer tells that there was one.
+            let unrecorded = secure && status.is_some() && tls.is_empty();
+            if secure && !unrecorded { shaken } else { connected.map(|tcp| tcp.address) }
         };
         // Where nothing connected or no handshake ended, no request was sent.
         let Some(address) = carried.or_else(ready) else { continue };
-        let response = request.response.as_ref();
-        let status = response
-            .and_then(|response| response.code)
-            .and_then(|code| u16::try_from(code).ok())
-            .filter(|code| *code > 0);
         let failure = request.failure.as_deref().map(failure_of);
         let headers = response.and_then(|response| response.headers.as_ref());
         let headers: Vec<(String, String)> = headers
