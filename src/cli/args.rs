@@ -564,8 +564,6 @@ mod tests {
         ] {
             assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
         }
-        for later in ["report"] {
-            assert!(!help.contains(&format!("\n  {later} ")), "{later}");
-        }
+        assert!(!help.contains("\n  report "), "it is not there yet");
     }
 }

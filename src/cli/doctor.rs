@@ -41,7 +41,10 @@ pub(super) fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Fault>
         }
         Ok(loaded) => {
             checks.push(match loaded.warnings.len() {
-                0 => Check::ok("configuration", format!("{} files read without a fault", loaded.files.len())),
+                0 => {
+                    let files = super::words::count(loaded.files.len(), "file", "files");
+                    Check::ok("configuration", format!("{files} read without a fault"))
+                }
                 count => Check::warning("configuration", format!("{count} warnings"), "see `blockspan config check`"),
             });
             let StoreUrl::Sqlite(path) = &loaded.config.store.url;

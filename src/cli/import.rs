@@ -61,13 +61,16 @@ pub(super) fn ooni(global: &GlobalArgs, args: &ImportOoniArgs) -> Result<Exit, F
     if let Some(mut file) = bad_file {
         lost = file.flush().err().or(lost);
     }
-    let (report, fault) = match outcome {
+    let (report, mut fault) = match outcome {
         Ok(report) => (report, None),
         Err(halted) => {
             let Halted { error, report } = *halted;
             (report, Some(Fault::failed("the import broke off", error)))
         }
     };
+    if let Some(fault) = fault.take_if(|_| report.lines == 0) {
+        return Err(fault);
+    }
     let mut output = Output::open(None)?;
     match args.format {
         TellFormat::Json => to_json_line(&Told::of(&report, shown.began.elapsed()), &mut output)?,

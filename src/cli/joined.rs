@@ -98,13 +98,12 @@ fn end(end: Option<&Bracket>, look: &Look) -> String {
 }
 
 /// For how long at least.
-fn seconds(start: &Bracket, end: Option<&Bracket>, now: Timestamp) -> u64 {
-    let until = end.map_or(Some(now), |end| end.earliest);
-    start.latest.zip(until).map_or(0, |(from, to)| to.since(from).as_secs())
+fn seconds(start: &Bracket, until: Timestamp) -> u64 {
+    start.latest.map_or(0, |from| until.since(from).as_secs())
 }
 
-fn lasted(start: &Bracket, end: Option<&Bracket>, now: Timestamp) -> String {
-    words::length(std::time::Duration::from_secs(seconds(start, end, now)))
+fn lasted(start: &Bracket, until: Timestamp) -> String {
+    words::length(std::time::Duration::from_secs(seconds(start, until)))
 }
 
 fn how(mechanisms: &BTreeSet<Mechanism>) -> String {
@@ -132,7 +131,7 @@ fn networks(rows: &[InNetwork], now: Timestamp, look: &Look, out: &mut dyn Write
         table.cell(BAD, |out| out.push_str(&how(&row.mechanisms)));
         table.cell(PLAIN, |out| out.push_str(&bracket(&row.start, look)));
         table.cell(PLAIN, |out| out.push_str(&end(row.end.as_ref(), look)));
-        table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.end.as_ref(), now)));
+        table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.until(now))));
         table.cell(PLAIN, |out| out.push_str(&row.urls.to_string()));
         table.cell(PLAIN, |out| out.push_str(row.source.as_str()));
     }
@@ -174,7 +173,7 @@ fn countries(rows: &[InCountry], now: Timestamp, look: &Look, out: &mut dyn Writ
         table.cell(style, |out| out.push_str(&agreement(row)));
         table.cell(PLAIN, |out| out.push_str(&bracket(&row.start, look)));
         table.cell(PLAIN, |out| out.push_str(&end(row.end.as_ref(), look)));
-        table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.end.as_ref(), now)));
+        table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.until(now))));
         table.cell(PLAIN, |out| out.push_str(&row.networks.iter().map(since).collect::<Vec<_>>().join("; ")));
         table.cell(PLAIN, |out| out.push_str(row.source.as_str()));
     }
@@ -200,7 +199,7 @@ fn sites(rows: &[InCountry], now: Timestamp) -> Vec<OfSite> {
             networks_watched: rows.iter().map(|row| row.networks_watched).max().unwrap_or(0),
             first_start: agreed.first().map(|row| row.start),
             last_end: agreed.last().and_then(|row| row.end),
-            blocked_seconds: agreed.iter().map(|row| seconds(&row.start, row.end.as_ref(), now)).sum(),
+            blocked_seconds: agreed.iter().map(|row| seconds(&row.start, row.until(now))).sum(),
         }
     });
     told.collect()

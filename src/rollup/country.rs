@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::network::InNetwork;
 use super::stretch::{EVER, NEVER, Stretch};
 use super::{Network, Whereabouts, by_network};
-use crate::model::{Bracket, CountryCode, SeriesKey, SiteId, Span, SpanSource};
+use crate::model::{Bracket, CountryCode, SeriesKey, SiteId, Span, SpanSource, Timestamp};
 
 /// How many networks bear it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,6 +46,13 @@ pub struct InCountry {
     pub networks: Vec<InNetwork>,
     #[serde(skip)]
     pub(super) stretch: Stretch,
+}
+
+impl InCountry {
+    /// It was so at least until then, if what goes on goes on until `now`. What was imported ends with its last measurement.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        self.stretch.until(now)
+    }
 }
 
 /// The stretches in which sites were blocked in countries, by site, country, source and time. `watched` are all series

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::stretch::Stretch;
 use super::{Network, Whereabouts};
-use crate::model::{Bracket, CountryCode, Mechanism, SiteId, Span, SpanId, SpanSource, Status, VantageId};
+use crate::model::{Bracket, CountryCode, Mechanism, SiteId, Span, SpanId, SpanSource, Status, Timestamp, VantageId};
 
 /// A stretch of time in which a site was blocked in one network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +37,13 @@ pub struct InNetwork {
     pub spans: Vec<SpanId>,
     #[serde(skip)]
     pub(super) stretch: Stretch,
+}
+
+impl InNetwork {
+    /// It was so at least until then, if what goes on goes on until `now`. What was imported ends with its last measurement.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        self.stretch.until(now)
+    }
 }
 
 /// What a network's spans are gathered by.

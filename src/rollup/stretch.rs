@@ -1,6 +1,6 @@
 //! A stretch of time with bounds on both ends, reckoned with.
 
-use crate::model::{Bracket, Span, Timestamp};
+use crate::model::{Bracket, Span, SpanSource, Timestamp};
 
 /// The bounds of a stretch, in Unix milliseconds; what is not bounded lies at the end of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,8 @@ impl Stretch {
         let start_latest = ms(span.start.latest).or(ms(span.last_observed))?;
         let seen = ms(span.last_observed).unwrap_or(start_latest).max(start_latest);
         let (end_earliest, end_latest) = match span.end {
-            None if span.ongoing => (NEVER, NEVER),
+            // An import ends somewhere: what it saw last may be over since.
+            None if span.ongoing && span.source == SpanSource::Measured => (NEVER, NEVER),
             None => (seen, NEVER),
             Some(end) => (ms(end.earliest).unwrap_or(start_latest).max(start_latest), ms(end.latest).unwrap_or(NEVER)),
         };
@@ -54,6 +55,11 @@ impl Stretch {
             end_latest: self.end_latest.max(other.end_latest),
             ongoing: self.ongoing || other.ongoing,
         }
+    }
+
+    /// It was so at least until then, if what goes on goes on until `now`.
+    pub(super) fn until(&self, now: Timestamp) -> Timestamp {
+        told(self.end_earliest).unwrap_or(now)
     }
 
     /// Its start as it is told.

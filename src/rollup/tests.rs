@@ -136,3 +136,13 @@ fn the_name_of_an_imported_vantage_tells_where_it_is() {
     assert_eq!(of("almaty"), (CountryCode::UNKNOWN, Network::Of("almaty".parse().unwrap())));
     assert_eq!(of("AS-x").1, Network::Of("AS-x".parse().unwrap()));
 }
+
+#[test]
+fn what_was_imported_is_certain_only_until_its_last_measurement() {
+    let at = |unit: i64| Timestamp::from_unix_ms(unit * 1000);
+    let ooni = |network| Span { source: SpanSource::Ooni, ..span(network, 0, (0, 1, 50, None)) };
+    let told = by_country(&[ooni(0), ooni(1)], &[], &whereabouts(2), 2);
+    assert_eq!((told[0].ongoing, told[0].end, told[0].until(at(1000))), (true, None, at(50)));
+    let measured = by_country(&[span(0, 0, (0, 1, 50, None)), span(1, 1, (0, 1, 50, None))], &[], &whereabouts(2), 2);
+    assert_eq!((measured[0].ongoing, measured[0].until(at(1000))), (true, at(1000)));
+}
