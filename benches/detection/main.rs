@@ -1,13 +1,15 @@
 //! What the detector promises, measured: false spans, blocks found, delay, and whether the brackets hold the truth, beside
 //! two other tests on the same data.
 //!
-//! `cargo bench --bench detection` prints the tables; with `-- --write` it writes them to `docs/detection-figures.md`. `--years 5 --blocks 50` is a quick look.
+//! `cargo bench --bench detection` prints the tables; with `-- --write` it writes them to `docs/detection-figures.md`,
+//! with the pictures of some runs beside it (`-- --pictures` makes those alone). `--years 5 --blocks 50` is a quick look.
 //! Everything is drawn from fixed seeds, so the tables are the same every time.
 
 // A program for those who work on blockspan: a fault of its own may end it.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod peers;
+mod picture;
 mod run;
 mod tally;
 mod verdicts;
@@ -47,6 +49,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (years, count) = (number("--years", YEARS), number("--blocks", BLOCKS));
     let verdicts = Verdicts::new();
+    if arguments.iter().any(|argument| argument == "--write" || argument == "--pictures") {
+        pictures(&verdicts)?;
+    }
+    if arguments.iter().any(|argument| argument == "--pictures") {
+        return Ok(());
+    }
     let mut page = String::from(HEAD);
 
     writeln!(page, "\n## False spans per site-year, one-minute probing, {years} site-years each\n")?;
@@ -84,6 +92,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     print!("{page}");
     if arguments.iter().any(|argument| argument == "--write") {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/detection-figures.md"), &page)?;
+    }
+    Ok(())
+}
+
+/// The runs that docs/detection.md shows.
+fn pictures(verdicts: &Verdicts) -> std::io::Result<()> {
+    let (from, to) = (DAY - 20 * MINUTE, DAY + 80 * MINUTE);
+    let block = Some(Block { from: DAY + 90 * SECOND, to: DAY + 50 * MINUTE, share: 1.0 });
+    let bursts = Noise { name: "", bursts: Some((30 * MINUTE, 6 * MINUTE)), burst_loss: 0.9, ..QUIET };
+    let run = |name, title, noise, block, seed| picture::Run { name, title, noise, block, from, to, seed };
+    let runs = [
+        run("quiet", "A block of 48 minutes on a quiet line", QUIET, block, 3),
+        run("loss", "The same, 5 % of single probes failing", NOISES[1], block, 11),
+        run("bursts", "No block: the line loses nine of ten packets for minutes at a time", bursts, None, 5),
+        run(
+            "partial",
+            "A block that stops half of the probes",
+            QUIET,
+            block.map(|block| Block { share: 0.5, ..block }),
+            3,
+        ),
+    ];
+    for run in runs {
+        let path = format!("{}/docs/detection-{}.svg", env!("CARGO_MANIFEST_DIR"), run.name);
+        std::fs::write(path, picture::draw(&run, verdicts))?;
     }
     Ok(())
 }

@@ -24,7 +24,19 @@ pub(crate) struct Outcome {
 }
 
 /// Watches `world` from 0 to `end` at `interval`, with jitter and our confirmations. The peers see the regular rounds.
-pub(crate) fn watch(mut world: World, verdicts: &Verdicts, interval: i64, end: i64, seed: u64) -> Outcome {
+pub(crate) fn watch(world: World, verdicts: &Verdicts, interval: i64, end: i64, seed: u64) -> Outcome {
+    watch_each(world, verdicts, interval, end, seed, &mut |_, _| {})
+}
+
+/// The same; `each` hears when every probe began and what it was worth.
+pub(crate) fn watch_each(
+    mut world: World,
+    verdicts: &Verdicts,
+    interval: i64,
+    end: i64,
+    seed: u64,
+    each: &mut dyn FnMut(i64, blockspan::detect::Outcome),
+) -> Outcome {
     let detector = Detector::new(Params::default(), SpanSource::Measured);
     let key = SeriesKey {
         site: "site".parse().expect("an id"),
@@ -45,6 +57,7 @@ pub(crate) fn watch(mut world: World, verdicts: &Verdicts, interval: i64, end: i
         }
         let (sighting, took) = world.probe(now);
         let outcome = verdicts.of(&sighting);
+        each(now, outcome);
         let (from, until) = (instant(now), instant(now + took));
         for change in detector.take(&key, &mut state, Trial { from, until, outcome }) {
             let bracket = |bracket: blockspan::model::Bracket| (bracket.earliest.map(ms), bracket.latest.map(ms));
