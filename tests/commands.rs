@@ -289,7 +289,7 @@ fn before_any_measurement_it_says_so() {
 fn without_a_network_it_is_offline() {
     let place = measured_place();
     let status = place.good(&["status"]);
-    assert!(status.contains("Nothing is blocked.") && status.contains("2 offline"), "{status}");
+    assert!(status.contains("Nothing is known to be blocked.") && status.contains("2 offline"), "{status}");
     let measurements = place.good(&["measurements"]);
     assert_eq!(measurements.lines().count(), 2);
     for line in measurements.lines() {

@@ -132,7 +132,13 @@ fn write(states: &[Now<'_>], now: Timestamp, look: &Look, out: &mut dyn Write) -
     }
     let blocked: Vec<&Now<'_>> = states.iter().filter(|state| state.status == Some(Status::Blocked)).collect();
     if blocked.is_empty() {
-        writeln!(out, "{}", look.paint(BOLD, "Nothing is blocked."))?;
+        // Silence is not health: only where every site was reached lately is nothing blocked.
+        let reached = |state: &Now<'_>| {
+            matches!(state.status, Some(Status::Accessible | Status::Denied)) && !state.stale && !state.unsettled
+        };
+        let known = states.iter().all(reached);
+        let text = if known { "Nothing is blocked." } else { "Nothing is known to be blocked." };
+        writeln!(out, "{}", look.paint(BOLD, text))?;
     } else {
         let urls = words::count(blocked.len(), "URL is", "URLs are");
         writeln!(out, "{}", look.paint(of_status(Status::Blocked).bold(), format!("{urls} blocked.")))?;
@@ -280,7 +286,7 @@ mod tests {
         assert!(drawn(&[], Look::plain()).starts_with("never measured yet"));
         let series = [series("https://fergana.media/", "2026-11-25T09:11:30Z", false)];
         let told = drawn(&series, Look::plain());
-        assert_eq!(told, "Nothing is blocked.\n\n1 accessible, 2 never measured yet\n");
+        assert_eq!(told, "Nothing is known to be blocked.\n\n1 accessible, 2 never measured yet\n");
     }
 
     #[test]
