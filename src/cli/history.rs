@@ -230,11 +230,14 @@ pub(super) fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io
 
 fn row(table: &mut Table<'_>, span: &Span, look: &Look) {
     let plain = |table: &mut Table<'_>, text: &str| table.cell(PLAIN, |out| out.push_str(text));
-    let status: Style = of_status(span.status);
+    let status: Style = if span.partial.is_some() { of_status(Status::Blocked) } else { of_status(span.status) };
     plain(table, span.site.as_str());
     plain(table, span.url.as_ref().map_or("", url::Url::as_str));
     plain(table, span.vantage.as_ref().map_or("", |vantage| vantage.as_str()));
-    table.cell(status, |out| out.push_str(span.status.as_str()));
+    table.cell(status, |out| match span.partial {
+        Some(part) => out.push_str(&format!("{part} only")),
+        None => out.push_str(span.status.as_str()),
+    });
     plain(table, span.mechanism.map_or("", |mechanism| mechanism.as_str()));
     table.cell(PLAIN, |out| push_bracket(out, &span.start, look.unicode));
     match &span.end {

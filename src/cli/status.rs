@@ -17,7 +17,7 @@ use super::{rooms, silences};
 use crate::config::{Config, Role};
 use crate::detect::SeriesState;
 use crate::export::to_json_line;
-use crate::model::{Bracket, Mechanism, SeriesKey, Status, Timestamp};
+use crate::model::{Bracket, Mechanism, PartialScope, SeriesKey, Span, Status, Timestamp};
 use crate::store::SpanFilter;
 
 /// Rounds without a measurement after which a state is told to be stale.
@@ -36,6 +36,16 @@ struct Now<'s> {
     last_measured: Option<Timestamp>,
     unsettled: bool,
     stale: bool,
+    /// Parts of the way that are blocked while the site can be reached.
+    partial: Vec<Part>,
+}
+
+/// A part of the way, how it is blocked, and since when.
+#[derive(Debug, Serialize)]
+struct Part {
+    part: Option<PartialScope>,
+    mechanism: Option<Mechanism>,
+    since: Bracket,
 }
 
 /// Runs `status`.
@@ -112,7 +122,12 @@ fn state<'s>(
         last_measured: last.map(|last| last.at),
         unsettled: state.is_some_and(SeriesState::is_unsettled),
         stale: last.is_some_and(|last| now.since(last.at) > patience),
+        partial: state.into_iter().flat_map(SeriesState::partial_spans).map(part).collect(),
     }
+}
+
+fn part(span: &Span) -> Part {
+    Part { part: span.partial, mechanism: span.mechanism, since: span.start }
 }
 
 const COLUMNS: [Column; 7] = [
@@ -147,6 +162,7 @@ fn write(states: &[Now<'_>], now: Timestamp, look: &Look, out: &mut dyn Write) -
         glossary(&blocked, look, out)?;
     }
     writeln!(out)?;
+    parts(states, look, out)?;
     others(states, look, out)?;
     stale(states, now, look, out)
 }
@@ -181,6 +197,26 @@ fn glossary(blocked: &[&Now<'_>], look: &Look, out: &mut dyn Write) -> std::io::
     for mechanism in mechanisms {
         for line in wrap(&format!("{mechanism}: {}", mechanism.in_words()), look.width) {
             writeln!(out, "{}", look.paint(DIM, line))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is blocked in part, a sentence each.
+fn parts(states: &[Now<'_>], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
+    for state in states {
+        for Part { part, mechanism, since } in &state.partial {
+            let part = part.map_or("", PartialScope::as_str);
+            let how = mechanism.map_or("", Mechanism::as_str);
+            let told = format!(
+                "In part: {} from {}: {part} only, {how}, since {}.",
+                state.url,
+                state.vantage,
+                words::since(since)
+            );
+            for line in wrap(&told, look.width) {
+                writeln!(out, "{}", look.paint(of_status(Status::Blocked), line))?;
+            }
         }
     }
     Ok(())

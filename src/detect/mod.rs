@@ -5,6 +5,7 @@
 
 mod pace;
 mod params;
+mod partial;
 mod pulse;
 mod sequential;
 mod silence;

@@ -2,10 +2,10 @@
 
 use super::pace::Look;
 use super::state::{LastVerdict, Run, SeriesState};
-use super::{Outcome, Params, Trial};
+use super::{Outcome, Params, Trial, partial};
 use crate::model::{
-    Bracket, Measurement, Mechanism, Pace, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId, SpanSource,
-    Status, Timestamp, Verdict,
+    Bracket, Measurement, Mechanism, Pace, PartialScope, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId,
+    SpanSource, Status, Timestamp, Verdict,
 };
 
 /// Prior odds against a block at any one moment, as a score: what confidence must first make good.
@@ -65,6 +65,47 @@ impl Detector {
             state.last_prompt = state.last_good;
         }
         self.learn(state, measurement, verdict);
+        [changes, self.parts(key, state, measurement, verdict)].concat()
+    }
+
+    /// Takes in what the measurement says of the parts of the way. Their suspicions are left to the regular rounds.
+    fn parts(
+        &self,
+        key: &SeriesKey,
+        state: &mut SeriesState,
+        measurement: &Measurement,
+        verdict: &Verdict,
+    ) -> Vec<SpanChange> {
+        let mut changes = Vec::new();
+        for &scope in PartialScope::ALL {
+            let outcome = partial::outcome(scope, measurement, verdict);
+            let trial = Trial { outcome, ..Trial::of(measurement, verdict) };
+            let suspected = state.parts.remove(&scope);
+            let mut part = match (suspected, outcome) {
+                (Some(part), _) => part,
+                (None, Outcome::Bad { .. }) => {
+                    SeriesState { last_good: state.parts_good.get(&scope).copied(), ..SeriesState::default() }
+                }
+                (None, Outcome::Good) => {
+                    state.parts_good.insert(scope, trial.from);
+                    continue;
+                }
+                (None, Outcome::Silent) => continue,
+            };
+            for mut change in self.take(key, &mut part, trial) {
+                partial::mark(&mut change.span, scope);
+                changes.push(change);
+            }
+            if let Some(span) = &mut part.span {
+                partial::mark(span, scope);
+            }
+            if outcome == Outcome::Good {
+                state.parts_good.insert(scope, trial.from);
+            }
+            if part.span.is_some() || part.is_unsettled() || part.doubt.is_some() {
+                state.parts.insert(scope, part);
+            }
+        }
         changes
     }
 
@@ -128,6 +169,8 @@ impl Detector {
             last_prompt: Some(trial.from),
             last_trial: state.last_trial,
             pace: std::mem::take(&mut state.pace),
+            parts: std::mem::take(&mut state.parts),
+            parts_good: std::mem::take(&mut state.parts_good),
             ..SeriesState::default()
         };
         Some(SpanChange { kind: SpanChangeKind::Closed, at: trial.from, span })

@@ -1,12 +1,13 @@
 //! What the test remembers of a series between two measurements. Saved with each measurement.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Params;
 use super::pace::PaceMemory;
-use crate::model::{Baseline, MeasurementId, Mechanism, Span, Status, Timestamp};
+use crate::model::{Baseline, MeasurementId, Mechanism, PartialScope, Span, Status, Timestamp};
 
 /// The opinion on the latest measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +59,12 @@ pub struct SeriesState {
     pub(super) recovered: Option<Timestamp>,
     /// Another mechanism than the span's, seen once.
     pub(super) other_mechanism: Option<(Mechanism, Timestamp)>,
+    /// The tests of parts of the way that are suspected, or blocked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) parts: BTreeMap<PartialScope, SeriesState>,
+    /// Beginning of the latest probe in which each part was seen to work.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) parts_good: BTreeMap<PartialScope, Timestamp>,
     /// What its pace usually is.
     #[serde(default, skip_serializing_if = "PaceMemory::is_empty")]
     pub(super) pace: PaceMemory,
@@ -99,7 +106,14 @@ impl SeriesState {
     /// to, `after` what one of the new ones does, and `span` the open span after it. What the opinions make no
     /// difference to stays, also where the evidence that is kept does not tell of it.
     pub fn revised(&self, before: &Self, after: &Self, span: Option<Span>) -> Self {
-        let test_of = |state: &Self| Self { last: None, settled: None, ..state.clone() };
+        let no_parts = BTreeMap::new;
+        let test_of = |state: &Self| Self {
+            last: None,
+            settled: None,
+            parts: no_parts(),
+            parts_good: BTreeMap::new(),
+            ..state.clone()
+        };
         let mut state = if test_of(before) == test_of(after) {
             self.clone()
         } else {
@@ -119,9 +133,16 @@ impl SeriesState {
             }
             state
         };
+        // The parts are judged again only by what comes.
+        (state.parts, state.parts_good) = (self.parts.clone(), self.parts_good.clone());
         state.last = if before.last == after.last { self.last.clone() } else { after.last.clone() };
         state.settled = if before.settled == after.settled { self.settled } else { after.settled };
         state
+    }
+
+    /// The open spans of parts of the way.
+    pub fn partial_spans(&self) -> impl Iterator<Item = &Span> {
+        self.parts.values().filter_map(|part| part.span.as_ref())
     }
 
     /// The state of the test: `blocked` while a span is open, otherwise the latest opinion that is not an

@@ -34,7 +34,9 @@ impl Lane {
 
     /// Takes in the next measurement with a verdict on it.
     pub(super) fn step(&mut self, detector: &Detector, key: &SeriesKey, measurement: &Measurement, verdict: &Verdict) {
-        for change in detector.step(key, &mut self.state, measurement, verdict) {
+        // Spans of parts stay as they are: the parts of a verdict are not compared.
+        let changes = detector.step(key, &mut self.state, measurement, verdict);
+        for change in changes.into_iter().filter(|change| change.span.partial.is_none()) {
             let traced = self.traced(change.span.clone());
             let kind = match change.kind {
                 SpanChangeKind::Opened => TurnKind::Opened,

@@ -82,7 +82,7 @@ impl TurnKind {
 pub struct Standing {
     /// What its test remembers.
     pub state: SeriesState,
-    /// Its measured spans, in order of their start.
+    /// Its measured spans of the whole way, in order of their start.
     pub spans: Vec<Span>,
     /// Evidence begun before this may have gaps, because it was past its keeping time.
     pub pruned_before: Option<Timestamp>,
@@ -315,7 +315,9 @@ impl Revision<'_> {
         let mut names = Interner::default();
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(&sqlite)? {
-            found.push(spans::read(row, &mut names).map_err(|problem| damaged(spans::name(row), problem))?);
+            let span = spans::read(row, &mut names).map_err(|problem| damaged(spans::name(row), problem))?;
+            // Spans of a part of the way have a test of their own, which is not run again.
+            found.extend(Some(span).filter(|span| span.partial.is_none()));
         }
         found.sort_by_key(|span| (span.start.earliest, span.start.latest, span.span_id));
         Ok(Standing { state, spans: found, pruned_before })

@@ -148,7 +148,8 @@ impl Bar {
     /// Paints a span.
     pub(super) fn add(&mut self, span: &Span, axis: &Axis) {
         let Some(shape) = Shape::of(span) else { return };
-        let status = span.status;
+        // A part that is blocked is drawn as what is blocked.
+        let status = if span.partial.is_some() { Status::Blocked } else { span.status };
         if shape.start_latest <= shape.end_earliest {
             self.fill(axis, shape.start_latest, shape.end_earliest, Ink::Certain, status);
         }

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use super::look::{BOLD, DIM, Look};
 use super::text::{columns, wrap};
-use crate::model::{Span, SpanSource, Status, Timestamp, VantageSpan};
+use crate::model::{PartialScope, Span, SpanSource, Status, Timestamp, VantageSpan};
 use crate::store::Watched;
 use axis::Axis;
 use bar::{Bar, Ink};
@@ -134,7 +134,9 @@ impl<'s> Chart<'s> {
 
 /// Spans by source, vantage and status, measured ones first, with the place of the series among the watched ones. Rows
 /// are of one status each, so that they can be told apart without colour.
-type Rows<'s> = BTreeMap<(SpanSource, Option<&'s str>, Status), (Vec<&'s Span>, Option<usize>)>;
+type Rows<'s> = BTreeMap<RowKey<'s>, (Vec<&'s Span>, Option<usize>)>;
+
+type RowKey<'s> = (SpanSource, Option<&'s str>, Status, Option<PartialScope>);
 
 /// Rows of a site by URL, those that name none last.
 type Urls<'s> = BTreeMap<(bool, &'s str), Rows<'s>>;
@@ -144,13 +146,13 @@ fn lines<'s>(scene: &Scene<'s>) -> Vec<Line<'s>> {
     let mut sites: BTreeMap<&str, Urls<'_>> = BTreeMap::new();
     for span in scene.spans {
         let url = span.url.as_ref().map_or((true, ""), |url| (false, url.as_str()));
-        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()), span.status);
+        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()), span.status, span.partial);
         let rows = sites.entry(span.site.as_str()).or_default().entry(url).or_default();
         rows.entry(row).or_default().0.push(span);
     }
     for (place, Watched { series, source, .. }) in scene.watched.iter().enumerate() {
         let rows = sites.entry(series.site.as_str()).or_default().entry((false, series.url.as_str())).or_default();
-        rows.entry((*source, Some(series.vantage.as_str()), Status::Blocked)).or_default().1 = Some(place);
+        rows.entry((*source, Some(series.vantage.as_str()), Status::Blocked, None)).or_default().1 = Some(place);
     }
     let mut lines = Vec::new();
     for (site, urls) in sites {
@@ -174,14 +176,18 @@ fn lines<'s>(scene: &Scene<'s>) -> Vec<Line<'s>> {
 
 /// The rows of one source, vantage and status.
 fn rows_of<'s>(
-    (source, vantage, status): (SpanSource, Option<&'s str>, Status),
+    (source, vantage, status, part): RowKey<'s>,
     spans: Vec<&'s Span>,
     watched: Option<usize>,
     indent: &str,
 ) -> Vec<Line<'s>> {
     let name = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
     // Blocked is what a chart is about; other statuses are named.
-    let status = if status == Status::Blocked { String::new() } else { format!(", {status}") };
+    let status = match (part, status) {
+        (Some(part), _) => format!(", {part} only"),
+        (None, Status::Blocked) => String::new(),
+        (None, status) => format!(", {status}"),
+    };
     let vantage = vantage.filter(|_| source == SpanSource::Measured);
     let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
     let rows = lanes.into_iter().enumerate().map(|(lane, spans)| {
