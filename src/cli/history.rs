@@ -15,9 +15,9 @@ use super::output::Output;
 use super::rooms::Record;
 use super::table::{Column, Table};
 use super::words::{push_bracket, push_count, push_percent, push_span_length};
-use super::{rooms, select};
+use super::{rooms, rows, select};
 use crate::config::{Config, parse_duration};
-use crate::export::{spans_csv, spans_json, spans_ndjson, spans_parquet, to_json_line};
+use crate::export::{spans_csv, spans_json, spans_ndjson, spans_parquet};
 use crate::model::{SeriesKey, Span, SpanSource, Status, Timestamp};
 use crate::rollup::episodes;
 use crate::store::SpanFilter;
@@ -46,45 +46,23 @@ pub(super) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<Exit, Fault
     let spans = collect(&config, record.as_deref(), &filter, args.source)?;
     let look = Look::detect(global.color, args.output.is_some());
     let mut output = Output::open(args.output.as_deref())?;
-    if let Some(by) = args.by {
-        let of_record =
-            |record: &dyn Record| record.watched(&SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() });
-        let watched = record.as_deref().map_or(Ok(Vec::new()), of_record)?;
-        let watched: Vec<_> = watched.into_iter().map(|watched| (watched.series, watched.source)).collect();
-        let how = (args.format, Timestamp::now());
-        joined::write(by, &spans, &watched, &config, how, &look, &mut output)?;
-        output.finish()?;
-        return Ok(Exit::Good);
-    }
-    let (spans, within) = match &args.merge {
-        None => (spans, None),
-        Some(length) => {
+    match (args.by, &args.merge) {
+        (Some(by), _) => {
+            let watched = watched(record.as_deref(), &filter)?;
+            let how = (args.format, Timestamp::now());
+            joined::write(by, &spans, &watched, &config, how, &look, &mut output)?;
+        }
+        (None, Some(length)) => {
             let within = merge_within(length, config.summary.merge_within)?;
             let episodes = episodes(&spans, within);
-            match args.format {
-                HistoryFormat::Json => {
-                    to_json_line(&episodes, &mut output)?;
-                    output.finish()?;
-                    return Ok(Exit::Good);
-                }
-                HistoryFormat::Ndjson => {
-                    episodes.iter().try_for_each(|episode| to_json_line(episode, &mut output))?;
-                    output.finish()?;
-                    return Ok(Exit::Good);
-                }
-                _ => (sorted(episodes.into_iter().map(|episode| episode.span).collect()), Some(within)),
+            if !rows::data(&episodes, args.format, &mut output)? {
+                let length = super::words::length(within);
+                eprintln!("note: gaps shorter than {length} are passed over; the record keeps the spans apart");
+                let spans = sorted(episodes.into_iter().map(|episode| episode.span).collect());
+                write_spans(record.as_deref(), &spans, args, &filter, &look, &mut output)?;
             }
         }
-    };
-    if let Some(within) = within {
-        eprintln!(
-            "note: gaps shorter than {} are passed over; the record keeps the spans apart",
-            super::words::length(within)
-        );
-    }
-    match (args.format, record.as_deref()) {
-        (HistoryFormat::Chart, Some(record)) => chart(record, &spans, &filter, args.source, &look, &mut output)?,
-        _ => write(&spans, args.format, &filter, &look, &mut output)?,
+        (None, None) => write_spans(record.as_deref(), &spans, args, &filter, &look, &mut output)?,
     }
     output.finish()?;
     Ok(Exit::Good)
@@ -97,6 +75,28 @@ fn merge_within(given: &str, configured: Duration) -> Result<Duration, Fault> {
     }
     let wrong = |error| Fault::Usage(format!("`--merge {given}`: {error}; expected a length such as 30m, 6h or 2d"));
     parse_duration(given).map_err(wrong)
+}
+
+/// The series that are looked at, whether anything is blocked or not.
+fn watched(record: Option<&dyn Record>, filter: &SpanFilter) -> Result<Vec<(SeriesKey, SpanSource)>, Fault> {
+    let Some(record) = record else { return Ok(Vec::new()) };
+    let of_sites = SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() };
+    Ok(record.watched(&of_sites)?.into_iter().map(|watched| (watched.series, watched.source)).collect())
+}
+
+/// Writes spans in the format that is asked for; a chart with what lies between them.
+fn write_spans(
+    record: Option<&dyn Record>,
+    spans: &[Span],
+    args: &HistoryArgs,
+    filter: &SpanFilter,
+    look: &Look,
+    output: &mut Output,
+) -> Result<(), Fault> {
+    match (args.format, record) {
+        (HistoryFormat::Chart, Some(record)) => chart(record, spans, filter, args.source, look, output),
+        _ => write(spans, args.format, filter, look, output),
+    }
 }
 
 /// Lists when vantages told nothing.
@@ -204,22 +204,18 @@ fn chart(
 }
 
 const COLUMNS: [Column; 11] = [
-    column("SITE", 0, ("", "")),
-    column("URL", 8, ("", "")),
-    column("VANTAGE", 3, ("from ", "")),
-    column("STATUS", 1, ("", "")),
-    column("HOW", 2, ("", "")),
-    column("START (UTC)", 0, ("", "")),
-    column("END (UTC)", 0, ("until ", "")),
-    column("LASTED", 4, ("lasted ", "")),
+    Column::of("SITE", 0, ("", "")),
+    Column::of("URL", 8, ("", "")),
+    Column::of("VANTAGE", 3, ("from ", "")),
+    Column::of("STATUS", 1, ("", "")),
+    Column::of("HOW", 2, ("", "")),
+    Column::of("START (UTC)", 0, ("", "")),
+    Column::of("END (UTC)", 0, ("until ", "")),
+    Column::of("LASTED", 4, ("lasted ", "")),
     Column { title: "N", right: true, rank: 6, detail: ("", " measurements") },
     Column { title: "SURE", right: true, rank: 5, detail: ("", " sure") },
-    column("SOURCE", 9, ("", "")),
+    Column::of("SOURCE", 9, ("", "")),
 ];
-
-const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static str)) -> Column {
-    Column { title, right: false, rank, detail }
-}
 
 /// Writes spans as a table.
 pub(super) fn table(spans: &[Span], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {

@@ -9,9 +9,8 @@ use super::args::{HistoryBy, HistoryFormat};
 use super::fault::Fault;
 use super::look::{BAD, Look, NEUTRAL, PLAIN};
 use super::table::{Column, Table};
-use super::words;
+use super::{rows, words};
 use crate::config::Config;
-use crate::export::to_json_line;
 use crate::model::{Bracket, CountryCode, Mechanism, SeriesKey, SiteId, Span, SpanSource, Timestamp};
 use crate::rollup::{Agreement, InCountry, InNetwork, by_country, by_network};
 
@@ -34,6 +33,9 @@ struct OfSite {
     blocked_seconds: u64,
 }
 
+/// What is said when there are none, and to who asks for another format.
+const SAID: (&str, &str) = ("no spans", "--by goes with --format table, json or ndjson");
+
 /// Writes spans joined by `by`.
 ///
 /// # Errors
@@ -51,50 +53,22 @@ pub(super) fn write(
     let quorum = config.summary.networks;
     match by {
         HistoryBy::Network => {
-            told(&by_network(spans, &places), format, out, |rows, out| networks(rows, now, look, out))
+            rows::write(&by_network(spans, &places), format, SAID, out, |rows, out| networks(rows, now, look, out))
         }
         HistoryBy::Country => {
-            told(&by_country(spans, watched, &places, quorum), format, out, |rows, out| countries(rows, now, look, out))
+            rows::write(&by_country(spans, watched, &places, quorum), format, SAID, out, |rows, out| {
+                countries(rows, now, look, out)
+            })
         }
         HistoryBy::Site => {
             let rows = sites(&by_country(spans, watched, &places, quorum), now);
-            told(&rows, format, out, |rows, out| site_table(rows, look, out))
+            rows::write(&rows, format, SAID, out, |rows, out| site_table(rows, look, out))
         }
     }
-}
-
-fn told<T: Serialize>(
-    rows: &[T],
-    format: HistoryFormat,
-    out: &mut dyn Write,
-    table: impl FnOnce(&[T], &mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), Fault> {
-    match format {
-        HistoryFormat::Json => Ok(to_json_line(rows, out)?),
-        HistoryFormat::Ndjson => Ok(rows.iter().try_for_each(|row| to_json_line(row, out))?),
-        HistoryFormat::Table if rows.is_empty() => {
-            eprintln!("no spans");
-            Ok(())
-        }
-        HistoryFormat::Table => Ok(table(rows, out)?),
-        HistoryFormat::Chart | HistoryFormat::Csv | HistoryFormat::Parquet => {
-            Err(Fault::Usage("--by goes with --format table, json or ndjson".to_owned()))
-        }
-    }
-}
-
-const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static str)) -> Column {
-    Column { title, right: false, rank, detail }
-}
-
-fn bracket(bracket: &Bracket, look: &Look) -> String {
-    let mut text = String::new();
-    words::push_bracket(&mut text, bracket, look.unicode);
-    text
 }
 
 fn end(end: Option<&Bracket>, look: &Look) -> String {
-    end.map_or_else(|| "ongoing".to_owned(), |end| bracket(end, look))
+    end.map_or_else(|| "ongoing".to_owned(), |end| words::bracket(end, look.unicode))
 }
 
 /// For how long at least.
@@ -111,15 +85,15 @@ fn how(mechanisms: &BTreeSet<Mechanism>) -> String {
 }
 
 const NETWORK_COLUMNS: [Column; 9] = [
-    column("SITE", 0, ("", "")),
-    column("COUNTRY", 2, ("in ", "")),
-    column("NETWORK", 0, ("", "")),
-    column("HOW", 3, ("", "")),
-    column("START (UTC)", 0, ("", "")),
-    column("END (UTC)", 0, ("until ", "")),
-    column("AT LEAST", 4, ("for at least ", "")),
-    column("URLS", 5, ("", " URLs")),
-    column("SOURCE", 9, ("", "")),
+    Column::of("SITE", 0, ("", "")),
+    Column::of("COUNTRY", 2, ("in ", "")),
+    Column::of("NETWORK", 0, ("", "")),
+    Column::of("HOW", 3, ("", "")),
+    Column::of("START (UTC)", 0, ("", "")),
+    Column::of("END (UTC)", 0, ("until ", "")),
+    Column::of("AT LEAST", 4, ("for at least ", "")),
+    Column::of("URLS", 5, ("", " URLs")),
+    Column::of("SOURCE", 9, ("", "")),
 ];
 
 fn networks(rows: &[InNetwork], now: Timestamp, look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
@@ -129,7 +103,7 @@ fn networks(rows: &[InNetwork], now: Timestamp, look: &Look, out: &mut dyn Write
         table.cell(PLAIN, |out| out.push_str(row.country.as_str()));
         table.cell(PLAIN, |out| out.push_str(&row.network.to_string()));
         table.cell(BAD, |out| out.push_str(&how(&row.mechanisms)));
-        table.cell(PLAIN, |out| out.push_str(&bracket(&row.start, look)));
+        table.cell(PLAIN, |out| out.push_str(&words::bracket(&row.start, look.unicode)));
         table.cell(PLAIN, |out| out.push_str(&end(row.end.as_ref(), look)));
         table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.until(now))));
         table.cell(PLAIN, |out| out.push_str(&row.urls.to_string()));
@@ -139,14 +113,14 @@ fn networks(rows: &[InNetwork], now: Timestamp, look: &Look, out: &mut dyn Write
 }
 
 const COUNTRY_COLUMNS: [Column; 8] = [
-    column("SITE", 0, ("", "")),
-    column("COUNTRY", 0, ("in ", "")),
-    column("AGREEMENT", 0, ("", "")),
-    column("START (UTC)", 0, ("", "")),
-    column("END (UTC)", 0, ("until ", "")),
-    column("AT LEAST", 3, ("for at least ", "")),
-    column("NETWORKS", 4, ("", "")),
-    column("SOURCE", 9, ("", "")),
+    Column::of("SITE", 0, ("", "")),
+    Column::of("COUNTRY", 0, ("in ", "")),
+    Column::of("AGREEMENT", 0, ("", "")),
+    Column::of("START (UTC)", 0, ("", "")),
+    Column::of("END (UTC)", 0, ("until ", "")),
+    Column::of("AT LEAST", 3, ("for at least ", "")),
+    Column::of("NETWORKS", 4, ("", "")),
+    Column::of("SOURCE", 9, ("", "")),
 ];
 
 fn agreement(row: &InCountry) -> String {
@@ -165,13 +139,16 @@ fn countries(rows: &[InCountry], now: Timestamp, look: &Look, out: &mut dyn Writ
     for row in rows {
         let style = if row.agreement == Agreement::Agreed { BAD } else { NEUTRAL };
         let since = |one: &InNetwork| {
-            let until = one.end.as_ref().map_or_else(String::new, |end| format!(" until {}", bracket(end, look)));
-            format!("{} since {}{until}", one.network, bracket(&one.start, look))
+            let until = one
+                .end
+                .as_ref()
+                .map_or_else(String::new, |end| format!(" until {}", words::bracket(end, look.unicode)));
+            format!("{} since {}{until}", one.network, words::bracket(&one.start, look.unicode))
         };
         table.cell(PLAIN, |out| out.push_str(row.site.as_str()));
         table.cell(PLAIN, |out| out.push_str(row.country.as_str()));
         table.cell(style, |out| out.push_str(&agreement(row)));
-        table.cell(PLAIN, |out| out.push_str(&bracket(&row.start, look)));
+        table.cell(PLAIN, |out| out.push_str(&words::bracket(&row.start, look.unicode)));
         table.cell(PLAIN, |out| out.push_str(&end(row.end.as_ref(), look)));
         table.cell(PLAIN, |out| out.push_str(&lasted(&row.start, row.until(now))));
         table.cell(PLAIN, |out| out.push_str(&row.networks.iter().map(since).collect::<Vec<_>>().join("; ")));
@@ -206,14 +183,14 @@ fn sites(rows: &[InCountry], now: Timestamp) -> Vec<OfSite> {
 }
 
 const SITE_COLUMNS: [Column; 8] = [
-    column("SITE", 0, ("", "")),
-    column("COUNTRY", 0, ("in ", "")),
-    column("NOW", 0, ("", "")),
-    column("FIRST BLOCKED (UTC)", 0, ("first blocked ", "")),
-    column("BLOCKS", 1, ("", " blocks")),
-    column("IN ALL", 0, ("", " in all")),
-    column("UNCONFIRMED", 2, ("", " seen by too few networks")),
-    column("SOURCE", 9, ("", "")),
+    Column::of("SITE", 0, ("", "")),
+    Column::of("COUNTRY", 0, ("in ", "")),
+    Column::of("NOW", 0, ("", "")),
+    Column::of("FIRST BLOCKED (UTC)", 0, ("first blocked ", "")),
+    Column::of("BLOCKS", 1, ("", " blocks")),
+    Column::of("IN ALL", 0, ("", " in all")),
+    Column::of("UNCONFIRMED", 2, ("", " seen by too few networks")),
+    Column::of("SOURCE", 9, ("", "")),
 ];
 
 fn site_table(rows: &[OfSite], look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
@@ -229,7 +206,7 @@ fn site_table(rows: &[OfSite], look: &Look, out: &mut dyn Write) -> std::io::Res
         table.cell(style, |out| out.push_str(now));
         table.cell(PLAIN, |out| {
             if let Some(start) = &row.first_start {
-                out.push_str(&bracket(start, look));
+                out.push_str(&words::bracket(start, look.unicode));
             }
         });
         table.cell(PLAIN, |out| out.push_str(&row.stretches.to_string()));

@@ -20,6 +20,7 @@ mod measurements;
 mod output;
 mod rejudge;
 mod rooms;
+mod rows;
 mod select;
 mod silences;
 mod status;

@@ -196,16 +196,12 @@ fn spans_in_words(spans: &SpanCount) -> String {
     listed("Spans", &counts)
 }
 
-const fn column(title: &'static str, rank: u8, detail: (&'static str, &'static str)) -> Column {
-    Column { title, right: false, rank, detail }
-}
-
 const VERDICT_COLUMNS: [Column; 5] = [
     Column { title: "N", right: true, rank: 0, detail: ("", "") },
-    column("FROM", 0, ("", "")),
-    column("TO", 0, ("", "")),
-    column("RULE", 1, ("by ", "")),
-    column("MEASUREMENT", 2, ("for example ", "")),
+    Column::of("FROM", 0, ("", "")),
+    Column::of("TO", 0, ("", "")),
+    Column::of("RULE", 1, ("by ", "")),
+    Column::of("MEASUREMENT", 2, ("for example ", "")),
 ];
 
 fn verdict_table(summary: &Summary, look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
@@ -234,14 +230,14 @@ fn push_opinion(out: &mut String, opinion: &Opinion) {
 }
 
 const SPAN_COLUMNS: [Column; 10] = [
-    column("SITE", 0, ("", "")),
-    column("URL", 8, ("", "")),
-    column("VANTAGE", 3, ("from ", "")),
-    column("CHANGE", 1, ("", "")),
-    column("", 0, ("", "")),
-    column("HOW", 2, ("", "")),
-    column("START (UTC)", 0, ("", "")),
-    column("END (UTC)", 0, ("until ", "")),
+    Column::of("SITE", 0, ("", "")),
+    Column::of("URL", 8, ("", "")),
+    Column::of("VANTAGE", 3, ("from ", "")),
+    Column::of("CHANGE", 1, ("", "")),
+    Column::of("", 0, ("", "")),
+    Column::of("HOW", 2, ("", "")),
+    Column::of("START (UTC)", 0, ("", "")),
+    Column::of("END (UTC)", 0, ("until ", "")),
     Column { title: "N", right: true, rank: 6, detail: ("", " measurements") },
     Column { title: "SURE", right: true, rank: 5, detail: ("", " sure") },
 ];

@@ -189,17 +189,7 @@ pub(super) fn clock_offsets(reader: &Reader, now: Timestamp) -> Result<Vec<f64>,
     let filter = MeasurementFilter { statuses, since, ..MeasurementFilter::default() };
     let mut offsets = Vec::new();
     Reader::measurements(reader, &filter, &mut |stored| {
-        let measurement = &stored.evidence.measurement;
-        for exchange in measurement.http.iter().filter(|exchange| measurement.is_authentic(exchange)) {
-            let date = exchange.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("date"));
-            let date = date.and_then(|(_, date)| jiff::fmt::rfc2822::parse(date).ok());
-            let head = exchange.first_byte.unwrap_or(exchange.elapsed);
-            if let Some(date) = date {
-                let ours = measurement.started_at.as_unix_seconds() + exchange.started.as_seconds() + head.as_seconds();
-                // The header has whole seconds: on average it is half a second behind.
-                offsets.push(date.timestamp().as_millisecond() as f64 / 1e3 + 0.5 - ours);
-            }
-        }
+        offsets.extend(crate::doctor::clock_offsets(&stored.evidence.measurement));
         if offsets.len() < ENOUGH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(offsets)

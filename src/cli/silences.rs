@@ -7,9 +7,8 @@ use super::args::HistoryFormat;
 use super::fault::Fault;
 use super::look::{Look, NEUTRAL, PLAIN};
 use super::table::{Column, Table};
-use super::words;
+use super::{rows, words};
 use crate::detect::Life;
-use crate::export::to_json_line;
 use crate::model::{Bracket, SilenceCause, SilenceKind, Timestamp, VantageSpan};
 
 /// A daemon gives a sign of life every ten seconds; one that gives none for so long is not measuring.
@@ -55,11 +54,11 @@ const fn what(silence: &VantageSpan) -> &'static str {
 }
 
 const COLUMNS: [Column; 5] = [
-    Column { title: "VANTAGE", right: false, rank: 0, detail: ("", "") },
-    Column { title: "TOLD NOTHING", right: false, rank: 0, detail: ("", "") },
-    Column { title: "START (UTC)", right: false, rank: 0, detail: ("", "") },
-    Column { title: "END (UTC)", right: false, rank: 0, detail: ("until ", "") },
-    Column { title: "FOR", right: false, rank: 1, detail: ("for ", "") },
+    Column::of("VANTAGE", 0, ("", "")),
+    Column::of("TOLD NOTHING", 0, ("", "")),
+    Column::of("START (UTC)", 0, ("", "")),
+    Column::of("END (UTC)", 0, ("until ", "")),
+    Column::of("FOR", 1, ("for ", "")),
 ];
 
 /// Writes silences in the format that is asked for.
@@ -73,28 +72,14 @@ pub(super) fn write(
     look: &Look,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    match format {
-        HistoryFormat::Json => Ok(to_json_line(silences, out)?),
-        HistoryFormat::Ndjson => Ok(silences.iter().try_for_each(|silence| to_json_line(silence, out))?),
-        HistoryFormat::Table if silences.is_empty() => {
-            eprintln!("no silences");
-            Ok(())
-        }
-        HistoryFormat::Table => Ok(table(silences, now, look, out)?),
-        HistoryFormat::Chart | HistoryFormat::Csv | HistoryFormat::Parquet => Err(Fault::Usage(
-            "--silences goes with --format table, json or ndjson; the chart of spans shows silences too".to_owned(),
-        )),
-    }
+    let only = "--silences goes with --format table, json or ndjson; the chart of spans shows silences too";
+    rows::write(silences, format, ("no silences", only), out, |silences, out| table(silences, now, look, out))
 }
 
 fn table(silences: &[VantageSpan], now: Timestamp, look: &Look, out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = Table::new(&COLUMNS);
     for silence in silences {
-        let bracket = |bracket: &Bracket| {
-            let mut text = String::new();
-            words::push_bracket(&mut text, bracket, look.unicode);
-            text
-        };
+        let bracket = |bracket: &Bracket| words::bracket(bracket, look.unicode);
         table.cell(PLAIN, |out| out.push_str(silence.vantage.as_str()));
         table.cell(NEUTRAL, |out| out.push_str(what(silence)));
         table.cell(PLAIN, |out| out.push_str(&bracket(&silence.start)));

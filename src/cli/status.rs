@@ -131,12 +131,12 @@ fn part(span: &Span) -> Part {
 }
 
 const COLUMNS: [Column; 7] = [
-    Column { title: "SITE", right: false, rank: 0, detail: ("", "") },
-    Column { title: "URL", right: false, rank: 5, detail: ("", "") },
-    Column { title: "VANTAGE", right: false, rank: 2, detail: ("from ", "") },
-    Column { title: "HOW", right: false, rank: 1, detail: ("", "") },
-    Column { title: "SINCE (UTC)", right: false, rank: 0, detail: ("", "") },
-    Column { title: "FOR", right: false, rank: 3, detail: ("for ", "") },
+    Column::of("SITE", 0, ("", "")),
+    Column::of("URL", 5, ("", "")),
+    Column::of("VANTAGE", 2, ("from ", "")),
+    Column::of("HOW", 1, ("", "")),
+    Column::of("SINCE (UTC)", 0, ("", "")),
+    Column::of("FOR", 3, ("for ", "")),
     Column { title: "SURE", right: true, rank: 4, detail: ("", " sure") },
 ];
 

@@ -30,6 +30,13 @@ pub(super) struct Column {
     pub(super) detail: (&'static str, &'static str),
 }
 
+impl Column {
+    /// A column of text.
+    pub(super) const fn of(title: &'static str, rank: u8, detail: (&'static str, &'static str)) -> Self {
+        Self { title, right: false, rank, detail }
+    }
+}
+
 /// Small, because there may be a million of them.
 #[derive(Debug, Clone, Copy)]
 struct Cell {

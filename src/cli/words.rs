@@ -126,6 +126,13 @@ pub(super) fn moment(at: Timestamp) -> String {
     text
 }
 
+/// The bounds of an event, as [`push_bracket`] writes them.
+pub(super) fn bracket(bracket: &Bracket, unicode: bool) -> String {
+    let mut text = String::new();
+    push_bracket(&mut text, bracket, unicode);
+    text
+}
+
 /// Appends a bracket short enough for a table: `2014-08` for a whole month, `2026-11-24 20:01 ±1m` otherwise.
 /// What is shown always holds the bracket: it is rounded outwards.
 pub(super) fn push_bracket(out: &mut String, bracket: &Bracket, unicode: bool) {

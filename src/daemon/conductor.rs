@@ -14,10 +14,11 @@ use super::instrument::{Instrument, Standing};
 use super::journal;
 use super::recording::Outlet;
 use super::sentry::Sentry;
-use crate::detect::SeriesState;
-use crate::model::{CanaryReport, CanaryScope, ControlId, Evidence, SeriesKey, Timestamp, Trigger, VantageId, Verdict};
+use super::surroundings;
+use crate::detect::{Reach, SeriesState};
+use crate::model::{CanaryReport, ControlId, Evidence, SeriesKey, Timestamp, Trigger, VantageId, Verdict};
 use crate::schedule::{Jitter, Plan};
-use crate::serve::{self, Board, Metrics};
+use crate::serve::{Board, Metrics};
 use crate::store::ProbeRecord;
 
 /// How often the vantages' canaries are asked when no anomaly asks for them.
@@ -79,10 +80,10 @@ impl Conductor {
     /// Goes on with another configuration.
     pub(super) fn adopt(&mut self, instrument: Arc<Instrument>) {
         let series = instrument.series();
-        self.sentry.adopt(&instrument.vantages(), Timestamp::now());
         self.metrics.expect(&series, &instrument.vantages(), &instrument.control_ids());
+        self.sentry.adopt(&instrument.vantages(), Timestamp::now());
         self.board.retain(instrument.sites().to_vec(), instrument.places());
-        self.board.set_whereabouts(serve::whereabouts(&instrument.config), instrument.config.summary.networks);
+        self.board.set_whereabouts(surroundings::whereabouts(&instrument.config), instrument.config.summary.networks);
         for key in &series {
             if let Some(state) = self.states.get(key) {
                 self.metrics.set_state(key, state);
@@ -254,10 +255,7 @@ impl Conductor {
     }
 
     fn note_canaries(&self, vantage: &VantageId, report: Option<&CanaryReport>) {
-        let up = report.map(|report| {
-            let (foreign, of_foreign) = report.tally(CanaryScope::Foreign);
-            foreign > 0 || (of_foreign == 0 && report.tally(CanaryScope::Domestic).0 > 0)
-        });
+        let up = report.and_then(Reach::of).map(|reach| reach == Reach::Abroad);
         if let Some(up) = up {
             self.metrics.vantage_up(vantage, up);
         }

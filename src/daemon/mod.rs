@@ -16,10 +16,9 @@ mod spool;
 mod station;
 mod surroundings;
 
-pub use crate::serve::whereabouts;
 pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run, watch_signals};
 pub use reach::{Reached, reach};
-pub use surroundings::{Countries, detector, detector_of_imports, knowledge};
+pub use surroundings::{Countries, detector, detector_of_imports, knowledge, whereabouts};

@@ -60,6 +60,7 @@ impl Sentry {
         let changed = watch.silences.stop(&dropped, SilenceCause::Unlisted, now);
         watch.watched = watched.iter().cloned().collect();
         self.take(&mut watch, changed);
+        self.show(&watch);
     }
 
     /// A measurement from `vantage` ended.
@@ -106,6 +107,9 @@ impl Sentry {
 
     /// Notes what changed, for log, metrics and record.
     fn take(&self, watch: &mut Watch, changed: Vec<VantageSpan>) {
+        if changed.is_empty() {
+            return;
+        }
         for span in changed {
             let was_told = watch.changed.contains_key(&span.span_id) || span.observations > 2;
             match (&span.end, span.kind) {
@@ -119,6 +123,11 @@ impl Sentry {
             }
             watch.changed.insert(span.span_id, span);
         }
+        self.show(watch);
+    }
+
+    /// Shows what is silent now.
+    fn show(&self, watch: &Watch) {
         let open: Vec<VantageSpan> =
             watch.watched.iter().flat_map(|vantage| watch.silences.open(vantage)).cloned().collect();
         self.metrics.silences(&open);

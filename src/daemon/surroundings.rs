@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::detect::{Detector, Params};
 use crate::judge::Knowledge;
 use crate::model::{CountryCode, SeriesKey, SiteId, SpanSource, VantageId};
+use crate::rollup::Whereabouts;
 
 /// What the judge knows under this configuration.
 pub fn knowledge(config: &Config) -> Knowledge {
@@ -22,7 +23,16 @@ pub fn detector(config: &Config) -> Detector {
 
 /// The same for measurements of OONI.
 pub fn detector_of_imports(config: &Config) -> Detector {
-    Detector::new(detector(config).params().clone(), crate::store::IMPORTED)
+    Detector::new(detector(config).params().clone(), SpanSource::Ooni)
+}
+
+/// Where the vantages are, for joining spans by network and country.
+pub fn whereabouts(config: &Config) -> Whereabouts {
+    let probing = config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
+    Whereabouts {
+        vantages: probing.map(|vantage| (vantage.id.clone(), (vantage.country, vantage.asn))).collect(),
+        sites: config.sites.iter().map(|site| (site.id.clone(), site.country)).collect(),
+    }
 }
 
 /// The country whose blocking is watched for, by series.

@@ -60,12 +60,13 @@ impl Detector {
         if trial.outcome == Outcome::Good && unclear && state.is_slowed() {
             trial.outcome = Outcome::Silent;
         }
-        let changes = self.take(key, state, trial);
+        let mut changes = self.take(key, state, trial);
         if state.last_good == Some(trial.from) && look == Look::Ordinary {
             state.last_prompt = state.last_good;
         }
         self.learn(state, measurement, verdict);
-        [changes, self.parts(key, state, measurement, verdict)].concat()
+        self.parts(key, state, measurement, verdict, &mut changes);
+        changes
     }
 
     /// Takes in what the measurement says of the parts of the way. Their suspicions are left to the regular rounds.
@@ -75,11 +76,12 @@ impl Detector {
         state: &mut SeriesState,
         measurement: &Measurement,
         verdict: &Verdict,
-    ) -> Vec<SpanChange> {
-        let mut changes = Vec::new();
+        changes: &mut Vec<SpanChange>,
+    ) {
+        let of_site = Trial::of(measurement, verdict);
         for &scope in PartialScope::ALL {
             let outcome = partial::outcome(scope, measurement, verdict);
-            let trial = Trial { outcome, ..Trial::of(measurement, verdict) };
+            let trial = Trial { outcome, ..of_site };
             let suspected = state.parts.remove(&scope);
             let mut part = match (suspected, outcome) {
                 (Some(part), _) => part,
@@ -106,7 +108,6 @@ impl Detector {
                 state.parts.insert(scope, part);
             }
         }
-        changes
     }
 
     /// Learns the pace of a good measurement, unless something is being seen that may be throttling or its end.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Check;
-use crate::model::{ClockStep, Timestamp};
+use crate::model::{ClockStep, Measurement, Timestamp};
 
 /// Room below which a disk is told to be short, in bytes.
 const LITTLE_ROOM: u64 = 1 << 30;
@@ -119,6 +119,19 @@ pub struct Clock {
     pub steps: Vec<ClockStep>,
     /// Whether the machine says that its clock is kept by NTP; None when it does not say.
     pub kept: Option<bool>,
+}
+
+/// What the servers of one measurement said of the time, minus what our clock said, seconds. Only those that proved
+/// themselves are heard.
+pub fn clock_offsets(measurement: &Measurement) -> impl Iterator<Item = f64> {
+    measurement.http.iter().filter(|exchange| measurement.is_authentic(exchange)).filter_map(|exchange| {
+        let date = exchange.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("date"));
+        let date = date.and_then(|(_, date)| jiff::fmt::rfc2822::parse(date).ok())?;
+        let head = exchange.first_byte.unwrap_or(exchange.elapsed);
+        let ours = measurement.started_at.as_unix_seconds() + exchange.started.as_seconds() + head.as_seconds();
+        // The header has whole seconds: on average it is half a second behind.
+        Some(date.timestamp().as_millisecond() as f64 / 1e3 + 0.5 - ours)
+    })
 }
 
 /// Whether the clock can be trusted: brackets are quoted to the second.

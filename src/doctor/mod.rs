@@ -5,7 +5,9 @@ mod checks;
 
 use serde::Serialize;
 
-pub use checks::{Clock, Disk, Evidence, Life, Reach, clock, daemon, disk, evidence, pages, reach, rulesets, spans};
+pub use checks::{
+    Clock, Disk, Evidence, Life, Reach, clock, clock_offsets, daemon, disk, evidence, pages, reach, rulesets, spans,
+};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

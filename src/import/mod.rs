@@ -8,5 +8,4 @@ mod ooni;
 mod pipeline;
 
 pub use lines::{Input, InputError};
-pub use ooni::{Skipped, judged_document};
 pub use pipeline::{BadLine, Halted, ImportError, Order, Progress, Report, import};

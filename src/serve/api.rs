@@ -13,11 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::app::App;
-use crate::config::{Config, Role};
 use crate::model::{
     Bracket, CountryCode, SeriesKey, SiteId, Span, SpanSource, Status, Timestamp, VantageId, VantageSpan,
 };
-use crate::rollup::{Whereabouts, by_country, by_network};
+use crate::rollup::{by_country, by_network};
 use crate::store::{Reader, SpanFilter, StoreError};
 
 /// Reads of the record at one time; more wait.
@@ -25,7 +24,7 @@ const AT_ONCE: usize = 4;
 /// Spans of one answer, unless fewer are asked for.
 const MOST: usize = 1000;
 
-/// What the API answers from: the record, and where the vantages are.
+/// What the API answers from.
 #[derive(Debug, Clone)]
 pub struct Api {
     database: Arc<PathBuf>,
@@ -49,15 +48,6 @@ impl Api {
             tracing::error!("the record cannot be read for the API: {error}");
             Trouble::unavailable("the record cannot be read; the log says why")
         })
-    }
-}
-
-/// Where the vantages of a configuration are, for joining spans by network and country.
-pub fn whereabouts(config: &Config) -> Whereabouts {
-    let probing = config.vantages.iter().filter(|vantage| vantage.role == Role::Probe);
-    Whereabouts {
-        vantages: probing.map(|vantage| (vantage.id.clone(), (vantage.country, vantage.asn))).collect(),
-        sites: config.sites.iter().map(|site| (site.id.clone(), site.country)).collect(),
     }
 }
 
@@ -208,24 +198,24 @@ async fn spans(State(app): State<App>, asked: Result<Query<Asked>, QueryRejectio
         Some(limit) => return Err(Trouble::bad(format!("`limit` is {limit}: expected 1 to {MOST}"))),
     };
     let now = app.board.snapshot();
-    let reported = now.sites.iter().flat_map(crate::model::Site::reported_spans);
-    let reported: Vec<Span> = reported.filter(|span| filter.lets_through(span)).collect();
-    let (mut all, watched) = app
-        .api
-        .read(move |reader| {
-            let watched = reader.watched(&SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() })?;
+    let places = &now.whereabouts;
+    let recorded = |filter: SpanFilter| app.api.read(move |reader| reader.spans(&filter));
+    let mut all = match asked.by {
+        Some(By::Network) => return Ok(Json(by_network(&recorded(filter).await?, places)).into_response()),
+        Some(By::Country) => {
+            let of_sites = SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() };
+            let watched = app.api.read(move |reader| reader.watched(&of_sites)).await?;
             let watched: Vec<(SeriesKey, SpanSource)> =
                 watched.into_iter().map(|watched| (watched.series, watched.source)).collect();
-            Ok((reader.spans(&filter)?, watched))
-        })
-        .await?;
-    let places = &now.whereabouts;
-    match asked.by {
-        Some(By::Network) => return Ok(Json(by_network(&all, places)).into_response()),
-        Some(By::Country) => return Ok(Json(by_country(&all, &watched, places, now.quorum)).into_response()),
-        None => {}
-    }
-    all.extend(reported);
+            let spans = recorded(filter).await?;
+            return Ok(Json(by_country(&spans, &watched, places, now.quorum)).into_response());
+        }
+        None => {
+            let reported = now.sites.iter().flat_map(crate::model::Site::reported_spans);
+            let reported: Vec<Span> = reported.filter(|span| filter.lets_through(span)).collect();
+            [recorded(filter).await?, reported].concat()
+        }
+    };
     // The order is that of the ids: no span that comes meanwhile moves the others to another page.
     all.sort_by_key(|span| span.span_id);
     if let Some(after) = &asked.after {

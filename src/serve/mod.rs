@@ -17,7 +17,7 @@ mod words;
 
 pub mod families;
 
-pub use api::{Api, whereabouts};
+pub use api::Api;
 pub use app::{App, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
 pub use docs::metrics_markdown;

@@ -40,13 +40,16 @@ pub(super) fn watched(connection: &Connection, path: &Path, filter: &SpanFilter)
         )
         .map_err(sqlite)?;
     let mut found = Vec::new();
-    for (row, series) in series::keys(connection, path, series::Whose::All)? {
+    let wanted = |series: &SeriesKey| {
+        (filter.sites.is_empty() || filter.sites.contains(&series.site))
+            && (filter.vantages.is_empty() || filter.vantages.contains(&series.vantage))
+    };
+    let all = series::keys(connection, path, series::Whose::All)?;
+    for (row, series) in all.into_iter().filter(|(_, series)| wanted(series)) {
         let (source, first, last): (String, Option<i64>, Option<i64>) =
             query.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(sqlite)?;
         let source = source.parse().map_err(|error: crate::model::UnknownLabel| damaged(row, error.to_string()))?;
-        let wanted = (filter.sites.is_empty() || filter.sites.contains(&series.site))
-            && (filter.vantages.is_empty() || filter.vantages.contains(&series.vantage))
-            && (filter.sources.is_empty() || filter.sources.contains(&source));
+        let wanted = filter.sources.is_empty() || filter.sources.contains(&source);
         if let (true, Some(first), Some(last)) = (wanted, first, last) {
             let (first, last) = (Timestamp::from_unix_ms(first), Timestamp::from_unix_ms(last));
             found.push(Watched { row, series, source, first, last });

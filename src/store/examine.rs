@@ -117,7 +117,7 @@ impl Examiner {
             .map_err(|error| self.sqlite(&error))
     }
 
-    /// The beginning of the newest measurement of our own, and the number of measurements.
+    /// The beginning of the newest measurement of our own.
     pub fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         self.connection
             .query_row(

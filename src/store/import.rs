@@ -13,7 +13,7 @@ use super::pack::Packer;
 use super::schema::{self, MIGRATIONS};
 use super::{StoreError, series, spans};
 use crate::detect::{Outcome, SeriesState, Trial};
-use crate::model::{Evidence, Mechanism, SeriesKey, Span, SpanSource, Status, Strength, Timestamp, Verdict};
+use crate::model::{Evidence, Mechanism, SeriesKey, Span, Status, Strength, Timestamp, Verdict};
 
 /// A judged measurement, packed for the record. Any thread can make it.
 #[derive(Debug)]
@@ -303,6 +303,3 @@ fn each_trial(connection: &Connection, row: i64, take: &mut dyn FnMut(Trial)) ->
     }
     Ok(())
 }
-
-/// The source whose series an import makes.
-pub const IMPORTED: SpanSource = SpanSource::Ooni;

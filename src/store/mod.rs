@@ -39,7 +39,7 @@ pub use corrections::{Correction, CorrectionKind};
 pub use coverage::Watched;
 pub use error::StoreError;
 pub use examine::{Examiner, Findings};
-pub use import::{FileMark, IMPORTED, Importer, Packed, Press, SpanCounts};
+pub use import::{FileMark, Importer, Packed, Press, SpanCounts};
 pub use lock::holder;
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};

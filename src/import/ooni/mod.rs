@@ -17,7 +17,7 @@ use document::Envelope;
 
 /// Why a good document gives no measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skipped {
+pub(super) enum Skipped {
     /// Another test than Web Connectivity.
     OtherTest,
     /// Its URL is on the host of no site that is wanted.
@@ -75,16 +75,4 @@ impl<'k> Reader<'k> {
         let verdict = judge(&evidence, self.knowledge, country);
         Ok(Ok((evidence, verdict)))
     }
-}
-
-/// The measurement in one line with our verdict: for tests and benches.
-///
-/// # Errors
-/// What is wrong with the line, in a sentence.
-pub fn judged_document(
-    line: &[u8],
-    sites: &[Site],
-    knowledge: &Knowledge,
-) -> Result<Result<(Evidence, Verdict), Skipped>, String> {
-    Reader::new(&Hosts::of(sites), knowledge).read(line)
 }

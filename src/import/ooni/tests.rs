@@ -18,6 +18,14 @@ fn sites() -> Vec<Site> {
     vec![site]
 }
 
+fn judged_document(
+    line: &[u8],
+    sites: &[Site],
+    knowledge: &Knowledge,
+) -> Result<Result<(Evidence, Verdict), Skipped>, String> {
+    Reader::new(&Hosts::of(sites), knowledge).read(line)
+}
+
 fn envelope(keys: &Value) -> Value {
     json!({
         "annotations": {"platform": "linux"}, "data_format_version": "0.2.0", "input": "https://www.fergana.media/",
