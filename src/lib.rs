@@ -15,6 +15,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod detect;
+pub mod doctor;
 pub mod export;
 pub mod helper;
 pub mod judge;

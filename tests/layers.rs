@@ -21,7 +21,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("serve", &["model", "config", "detect"]),
     ("helper", &["model", "config", "vantage", "probe", "serve"]),
     ("daemon", &["model", "config", "schedule", "vantage", "probe", "judge", "detect", "store", "serve", "knowledge"]),
-    ("cli", &["model", "knowledge", "config", "detect", "store", "rejudge", "export", "helper", "daemon", "demo"]),
+    ("doctor", &["model", "config", "detect", "store", "rejudge", "daemon"]),
+    (
+        "cli",
+        &["model", "knowledge", "config", "detect", "store", "rejudge", "export", "helper", "daemon", "doctor", "demo"],
+    ),
     ("demo", &["model", "config", "store", "daemon"]),
 ];
 
@@ -60,6 +64,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rejudge", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
     ("knowledge", &["tokio", "rusqlite", "hyper", "rustls", "std::process", "Instant::now", "SystemTime"]),
+    ("doctor", &["rusqlite", "rustls"]),
     ("cli", &["rusqlite", "hyper", "rustls", "tokio::net"]),
 ];
 

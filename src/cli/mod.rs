@@ -1,11 +1,13 @@
 //! The commands (DESIGN 7): stdout is data, stderr is talk.
 
 mod args;
+mod backup;
 mod chart;
 mod check;
 mod complete;
 mod config_check;
 mod demo;
+mod doctor;
 mod fault;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -61,6 +63,8 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::Measurements(args) => measurements::run(global, args),
         Command::Helper(args) => rooms::helper(global, args, stderr_colour(global)).map(|()| Exit::Good),
         Command::Rejudge(args) => rejudge::run(global, args),
+        Command::Backup(args) => backup::run(global, args),
+        Command::Doctor(args) => doctor::run(global, args),
         Command::Config(ConfigCommand::Check) => config_check::run(global),
         Command::Completions { shell } => complete::completions(*shell),
         Command::Man { dir } => complete::man(dir.as_deref()),

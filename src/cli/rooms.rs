@@ -11,10 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
-use crate::daemon::{RunOptions, SetupError};
+use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::SeriesState;
+use crate::doctor::Served;
 use crate::model::{Evidence, SeriesKey, Span, Timestamp, Verdict};
-use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement};
+use crate::store::{
+    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement,
+};
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
@@ -92,6 +95,41 @@ pub(super) fn open_archive(url: &StoreUrl, to_look: bool, now: Timestamp) -> Res
         ),
         _ => unreadable(error),
     })
+}
+
+/// Copies the record to a file.
+///
+/// # Errors
+/// There is no record, the file cannot be written or is there already, or the record is damaged.
+pub(super) fn back_up(
+    url: &StoreUrl,
+    to: &Path,
+    overwrite: bool,
+    report: &mut dyn FnMut(BackupProgress),
+) -> Result<BackupMade, Fault> {
+    let StoreUrl::Sqlite(path) = url;
+    crate::store::back_up(path, to, overwrite, report).map_err(|error| Fault::failed("no backup was made", error))
+}
+
+/// Asks canaries, resolvers and controls once.
+///
+/// # Errors
+/// A file that the configuration names cannot be used.
+pub(super) fn reach(config: Config) -> Result<Reached, Fault> {
+    let instrument = Instrument::new(config);
+    let instrument = instrument.map_err(|error| Fault::failed("nobody can be asked", *error))?;
+    Ok(runtime()?.block_on(instrument.reach()))
+}
+
+/// Who holds the record, and what is served at `address`.
+///
+/// # Errors
+/// Threads and timers cannot be set up.
+pub(super) fn look_at_daemon(
+    path: &Path,
+    address: SocketAddr,
+) -> Result<(Result<Option<Holder>, String>, Served), Fault> {
+    Ok(runtime()?.block_on(crate::doctor::look_at(path, address)))
 }
 
 /// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it

@@ -19,7 +19,7 @@ pub(crate) mod tests;
 mod tls;
 mod wire;
 
-pub use canary::{ask_canaries, for_vantage};
+pub use canary::{ask_canaries, ask_canary, for_vantage};
 pub use control::control_report;
 pub use experiment::{Design, Limits, designs};
 pub use helper::{HelperClient, HelperError, Token, TokenError};

@@ -1,11 +1,13 @@
 //! The record: measurements, verdicts, detector states and spans, in one SQLite file.
 //!
 //! [`Recorder`] is the daemon's hand on it: one writer thread, one daemon at a time. [`Reader`] is everyone else's,
-//! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`.
+//! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`, [`back_up`] copies it.
 
 mod archive;
+mod backup;
 mod corrections;
 mod error;
+mod examine;
 mod filter;
 mod intern;
 mod lock;
@@ -29,8 +31,11 @@ mod writer;
 use std::path::Path;
 
 pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
+pub use backup::{BackupError, BackupMade, BackupProgress, back_up};
 pub use corrections::{Correction, CorrectionKind};
 pub use error::StoreError;
+pub use examine::{Examiner, Faults, Tally};
+pub use lock::{Holder, holder};
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, ProbeRecord, SpanFilter, StoredMeasurement};
