@@ -256,7 +256,29 @@ mod tests {
     fn a_report_at_eighty_columns() {
         let told = drawn(&report(), &Look::plain());
         assert!(told.lines().all(|line| columns(line) <= 80), "{told}");
-        insta::assert_snapshot!(told, @"");
+        insta::assert_snapshot!(told, @"
+        Configuration
+          ✓ files        4 sites, 5 URLs, 1 vantage, 3 controls, 2 canaries; read
+                         targets.toml
+
+        Database
+          ✗ pages        Tree 5 page 12: btreeInitPage() returns error code 11�[2J; Tree
+                         5 page 13 cell 2: 2nd reference to page 13
+                         → keep a copy of the file and restore the latest good backup
+                           (`blockspan backup --help`)
+
+        Clock
+          ! synchronised the system does not keep it in step
+                         → let it be kept
+
+        Reachability
+          ✓ canary       https://www.wikipedia.org/ from almaty-home: answers (foreign)
+
+        Daemon
+          – reload       it does not tell
+
+        5 checks: 2 ok, 1 warning, 1 failed, 1 skipped.
+        ");
         let ascii = drawn(&report(), &Look { unicode: false, ..Look::plain() });
         assert!(ascii.is_ascii(), "{ascii}");
         assert!(drawn(&report(), &Look { colour: true, ..Look::plain() }).contains("\u{1b}[31m"));

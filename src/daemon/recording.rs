@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
@@ -72,7 +71,7 @@ pub(super) async fn keep_records(mut incoming: mpsc::Receiver<ProbeRecord>, reco
             waiting.extend(fresh);
         }
         let batch: Vec<ProbeRecord> = waiting.iter().take(BATCH).cloned().collect();
-        let mut results = join_all(batch.into_iter().map(|record| recorder.record(record))).await;
+        let mut results = recorder.record_all(batch).await;
         for result in &mut results {
             // Trying again would not help, and must not hold up the others.
             if let Err(fault @ StoreError::Refused { .. }) = result {
@@ -197,6 +196,31 @@ mod tests {
         assert_eq!(kinds, [SpanChangeKind::Closed]);
         outlet.hand_on(record(&series, Vec::new()));
         assert!(incoming.try_recv().unwrap().changes.is_empty());
+    }
+
+    /// The replay of a rejudgement goes by this order.
+    #[tokio::test]
+    async fn a_full_backlog_is_stored_in_its_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let (recorder, _) = Recorder::open_with(&path, Box::new(|_| ())).unwrap();
+        let (records, incoming) = mpsc::channel(BACKLOG);
+        let series = SeriesKey {
+            site: "s".parse().unwrap(),
+            url: "https://s.example/".parse().unwrap(),
+            vantage: "v".parse().unwrap(),
+        };
+        for _ in 0..3 * BATCH {
+            records.try_send(record(&series, Vec::new())).unwrap();
+        }
+        drop(records);
+        keep_records(incoming, recorder.clone(), Duration::from_millis(50)).await;
+        recorder.close().await.unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let mut query = connection.prepare("SELECT id FROM measurement ORDER BY seq").unwrap();
+        let stored: Vec<Vec<u8>> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(stored.len(), 3 * BATCH);
+        assert!(stored.is_sorted(), "ids are in the order of their making");
     }
 
     #[tokio::test]

@@ -136,7 +136,9 @@ fn on_keeping(facts: &ClockFacts, set: &str) -> Check {
     match facts.keeping {
         Keeping::Kept => draft.ok("the system keeps it in step"),
         Keeping::NotKept => draft.warning("the system does not keep it in step: it drifts by seconds a week", set),
-        Keeping::Unknown => draft.skipped("the system does not tell whether it is kept in step (no timedatectl)"),
+        Keeping::Unknown => {
+            draft.skipped("the system does not tell whether it is kept in step (timedatectl does not answer)")
+        }
     }
 }
 

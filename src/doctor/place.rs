@@ -43,26 +43,29 @@ pub struct PlaceFacts {
 
 /// Looks at the files of the database at `path`.
 pub fn look_at_place(path: &Path) -> PlaceFacts {
+    // What is told names the file as the user does: its whole path may tell more than is to be handed on.
+    let shown = path.to_owned();
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let beside = |suffix: &str| {
+    let with = |path: &Path, suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         PathBuf::from(name)
     };
     let size = |path: &Path| path.metadata().map_or(0, |found| found.len());
-    let is_loose = |path: &PathBuf| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+    let is_loose = |path: &Path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+    let loose = ["", "-wal", "-shm"].into_iter().filter(|suffix| is_loose(&with(&path, suffix)));
     let free = statvfs(directory).ok();
     PlaceFacts {
         exists: path.exists(),
         directory_exists: directory.is_dir(),
         directory_writable: access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok(),
         writable: !path.exists() || access(&path, AccessFlags::W_OK).is_ok(),
-        loose: ["", "-wal", "-shm"].map(beside).into_iter().filter(is_loose).collect(),
+        loose: loose.map(|suffix| with(&shown, suffix)).collect(),
         bytes: size(&path),
-        log_bytes: size(&beside("-wal")),
+        log_bytes: size(&with(&path, "-wal")),
         free_bytes: free.map(|free| u64::from(free.blocks_available()).saturating_mul(u64::from(free.fragment_size()))),
-        path,
+        path: shown,
     }
 }
 
@@ -213,7 +216,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let facts = look_at_place(&path);
         assert!(facts.exists && facts.writable && facts.directory_writable && facts.free_bytes.is_some());
-        assert_eq!((facts.bytes, facts.loose), (10, vec![path.canonicalize().unwrap()]));
+        assert_eq!((facts.bytes, facts.loose), (10, vec![path.clone()]));
         assert!(!look_at_place(&dir.path().join("no/such/a.db")).directory_exists);
     }
 }

@@ -126,7 +126,7 @@ impl Examiner {
     }
 
     /// What is missing where the journal of spans and the record meet: measurements that it names (they are never
-    /// pruned), spans that it tells of, and openings of measured spans that it should tell of.
+    /// pruned), spans that it tells of, openings of measured spans that it should tell of, and the series of these.
     ///
     /// # Errors
     /// SQLite refused.
@@ -161,6 +161,16 @@ impl Examiner {
             |row| {
                 let span = SpanId(name(row.get(0)?));
                 faults.add(|| format!("nothing tells what span {span} was opened on"));
+                Ok(())
+            },
+        )?;
+        self.each(
+            "checking the journal",
+            "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
+             (SELECT 1 FROM series e WHERE e.site = s.site AND e.url = s.url AND e.vantage = s.vantage)",
+            |row| {
+                let span = SpanId(name(row.get(0)?));
+                faults.add(|| format!("span {span} is of a series that was never measured"));
                 Ok(())
             },
         )?;
@@ -284,6 +294,8 @@ mod tests {
         assert!(examiner.journal().unwrap().named[0].contains("nothing tells"));
         let (_dir, examiner) = examined("DELETE FROM span").await;
         assert!(examiner.journal().unwrap().named[0].contains("never withdrawn"));
+        let (_dir, examiner) = examined("UPDATE span SET vantage = 'elsewhere'").await;
+        assert!(examiner.journal().unwrap().named[0].contains("never measured"));
 
         let (_dir, examiner) = examined("DELETE FROM dictionary WHERE series = 1").await;
         let faults = examiner.dangling().unwrap();

@@ -67,6 +67,26 @@ impl Recorder {
         self.ask(|reply| Command::Record(Box::new(record), reply)).await
     }
 
+    /// Records several in the order given, and returns once each is committed or refused: the results are in that order.
+    /// A join of [`record`](Self::record)s keeps no order: past its budget tokio makes one wait that others then overtake.
+    pub async fn record_all(&self, records: Vec<ProbeRecord>) -> Vec<Result<(), StoreError>> {
+        let closed = || StoreError::Closed { path: PathBuf::from(&*self.path) };
+        let mut answers = Vec::with_capacity(records.len());
+        for record in records {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.commands.send(Command::Record(Box::new(record), reply)).await;
+            answers.push(sent.map(|()| answer));
+        }
+        let mut results = Vec::with_capacity(answers.len());
+        for answer in answers {
+            results.push(match answer {
+                Ok(answer) => answer.await.unwrap_or_else(|_| Err(closed())),
+                Err(_) => Err(closed()),
+            });
+        }
+        results
+    }
+
     /// Deletes measurements begun before `older_than`, and tells how many. What a span was opened and closed
     /// on stays, from the last good measurement to the one that decided. Works in small slices, between which
     /// recording goes on.
