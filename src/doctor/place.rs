@@ -64,7 +64,7 @@ pub fn look_at_place(path: &Path) -> PlaceFacts {
         loose: loose.map(|suffix| with(&shown, suffix)).collect(),
         bytes: size(&path),
         log_bytes: size(&with(&path, "-wal")),
-        free_bytes: free.map(|free| u64::from(free.blocks_available()).saturating_mul(u64::from(free.fragment_size()))),
+        free_bytes: free.map(|free| free.blocks_available().saturating_mul(free.fragment_size())),
         path: shown,
     }
 }

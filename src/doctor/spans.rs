@@ -1,6 +1,6 @@
 //! What spans say, against each other, the state of their test, and the evidence. Pure.
 
-use crate::model::{PartialScope, Span, Timestamp};
+use crate::model::{Span, Timestamp};
 use crate::rejudge::SeriesAudit;
 use crate::store::Faults;
 
@@ -86,7 +86,7 @@ impl Disorder {
 
 /// Whether a span is of the whole way, and not of a part of it that may be interfered with beside.
 fn is_main(span: &Span) -> bool {
-    matches!(span.partial, None::<PartialScope>)
+    span.partial.is_none()
 }
 
 /// What is wrong with the bounds of one measured span.
@@ -133,7 +133,7 @@ fn differences(recorded: &Span, replayed: &Span) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Bracket;
+    use crate::model::{Bracket, PartialScope};
     use crate::rejudge::Replay;
     use crate::store::sample::{at, key, span};
 
