@@ -60,7 +60,7 @@ url = "https://canary.test/"
 scope = "foreign"
 "#;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["run"],
     &["check"],
@@ -69,6 +69,8 @@ const COMMANDS: [&[&str]; 12] = [
     &["measurements"],
     &["helper"],
     &["rejudge"],
+    &["backup"],
+    &["doctor"],
     &["config", "check"],
     &["completions"],
     &["man"],

@@ -18,7 +18,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["model", "detect"]),
     ("rejudge", &["model", "judge", "detect", "store"]),
     ("rollup", &["model"]),
-    ("doctor", &["model"]),
     ("import", &["model", "probe", "judge", "detect", "store"]),
     ("export", &["model", "knowledge", "store"]),
     ("serve", &["model", "config", "detect", "store", "rollup"]),
@@ -39,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "knowledge",
         ],
     ),
+    ("doctor", &["model", "config", "detect", "store", "rejudge", "daemon"]),
     (
         "cli",
         &[
@@ -96,6 +96,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rollup", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
     ("knowledge", &["tokio", "rusqlite", "hyper", "rustls", "std::process", "Instant::now", "SystemTime"]),
+    ("doctor", &["rusqlite", "rustls"]),
     ("cli", &["rusqlite", "hyper", "rustls", "tokio::net"]),
 ];
 

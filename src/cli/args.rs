@@ -76,6 +76,26 @@ Examples:
 Verdicts are replaced and the spans follow. A span that is changed or withdrawn
 stays in the journal of the record as it was.";
 
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  blockspan backup /media/stick/blockspan.db
+  blockspan backup \"copy-$(date +%F).db\"       one a day, from cron
+  blockspan history --store sqlite:///media/stick/blockspan.db
+
+The copy is the record as it was in one moment, checked, in one file that only its
+owner may read. To restore it: stop blockspan, put the copy in the place of the record,
+remove the files beside it whose names end in -wal and -shm (they belong to the old one),
+and start blockspan.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  blockspan doctor                             everything; asks canaries and controls once
+  blockspan doctor --offline                   nothing that needs a network
+  blockspan doctor --format json | jq '.checks[] | select(.state != \"ok\")'
+
+It changes nothing, and may run beside the daemon. Exit: 0 nothing has failed (warnings
+do not count), 1 something has.";
+
 /// Records when each block of a website started and ended, how, and how surely.
 #[derive(Debug, Parser)]
 #[command(name = "blockspan", version, after_help = TOP_EXAMPLES, max_term_width = 100)]
@@ -169,9 +189,11 @@ pub(super) enum Command {
     /// Judge the recorded evidence again by today's rules
     #[command(after_help = REJUDGE_EXAMPLES)]
     Rejudge(RejudgeArgs),
-    /// Copy the record to a file, consistent while the daemon runs
+    /// Copy the record to a file, also while it is being written
+    #[command(after_help = BACKUP_EXAMPLES)]
     Backup(BackupArgs),
-    /// Look whether all is sound, and say what to do where it is not
+    /// Check everything and say what to do: configuration, record, clock, reachability, daemon
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Look at the configuration
     #[command(subcommand, disable_help_subcommand = true)]
@@ -193,31 +215,6 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
-}
-
-/// `backup`
-#[derive(Debug, Args)]
-pub(super) struct BackupArgs {
-    /// The file to make
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
-    /// Replace the file if it is there
-    #[arg(long)]
-    pub(super) force: bool,
-}
-
-/// `doctor`
-#[derive(Debug, Args)]
-pub(super) struct DoctorArgs {
-    /// Ask nobody: look only at this machine
-    #[arg(long)]
-    pub(super) offline: bool,
-    /// Check every index and read back every measurement, which takes minutes for a large record
-    #[arg(long)]
-    pub(super) full: bool,
-    /// How to tell it; json: one object
-    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
-    pub(super) format: TellFormat,
 }
 
 /// `import …`
@@ -425,6 +422,34 @@ pub(super) struct RejudgeArgs {
     /// Tell what would change and change nothing; may run beside the daemon
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// How to tell it; json: one object
+    #[arg(long, value_enum, default_value_t = TellFormat::Human)]
+    pub(super) format: TellFormat,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// Where to; it appears whole or not at all
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Overwrite FILE if it is there
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Ask nobody in the network
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// Read the database less thoroughly: no check of its indices, no measurement is opened
+    #[arg(long, conflicts_with = "full")]
+    pub(super) quick: bool,
+    /// Open every measurement, however many there are
+    #[arg(long)]
+    pub(super) full: bool,
     /// How to tell it; json: one object
     #[arg(long, value_enum, default_value_t = TellFormat::Human)]
     pub(super) format: TellFormat,

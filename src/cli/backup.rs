@@ -1,58 +1,68 @@
-//! `backup`: a consistent copy of the record.
+//! `backup`: a copy of the record, also while it is being written.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{BackupArgs, GlobalArgs};
 use super::fault::{Exit, Fault};
-use crate::config::StoreUrl;
-use crate::store::{backup, file_bytes};
+use super::output::Output;
+use super::rooms;
+use super::words::{bytes, count};
+use crate::model::printable;
+use crate::store::{BackupMade, BackupProgress};
+
+/// A copy of less than this is made before a line of progress can be read.
+const WORTH_A_BAR: u64 = 32 << 20;
 
 /// Runs `backup`.
 ///
 /// # Errors
-/// There is no record, the file is there already, or it cannot be written.
+/// There is no record, FILE cannot be written or is not to be overwritten, or the record is damaged.
 pub(super) fn run(global: &GlobalArgs, args: &BackupArgs) -> Result<Exit, Fault> {
+    if args.file == Path::new("-") {
+        let text = "`backup` writes to a file that it can read through again, not to standard output: name a file";
+        return Err(Fault::Usage(text.to_owned()));
+    }
     let config = super::load(global)?.config;
-    let StoreUrl::Sqlite(from) = &config.store.url;
-    let to = &args.file;
-    let same =
-        |other: &std::path::Path| from.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    if same(to) {
-        return Err(Fault::Usage(format!("`{}` is the record itself: name another file for the copy", to.display())));
-    }
-    if to.exists() && !args.force {
-        let why = format!("`{}` is there already: name a new file, or replace it with --force", to.display());
-        return Err(Fault::Usage(why));
-    }
-    if to.is_dir() {
-        return Err(Fault::Usage(format!("`{}` is a directory: name a file in it", to.display())));
-    }
-    let bar = std::io::stderr().is_terminal().then(|| {
-        let bar = ProgressBar::new(file_bytes(from));
-        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {bytes} of about {total_bytes}") {
-            bar.set_style(style);
-        }
-        bar
+    let is_wanted = std::io::stderr().is_terminal() && global.quiet == 0;
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+    let made = rooms::back_up(&config.store.url, &args.file, args.force, &mut |progress| {
+        show(&bar, is_wanted, progress);
     });
-    let copied = backup(from, to, &mut |bytes| {
-        if let Some(bar) = &bar {
-            bar.set_position(bytes);
-        }
-    });
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
-    let bytes = copied.map_err(|error| Fault::failed("no copy was made", error))?;
-    eprintln!(
-        "{}: {:.1} MiB, checked. To restore it: stop the daemon, put the copy in the place of {} and remove {}-wal and {}-shm",
-        to.display(),
-        bytes as f64 / f64::from(1 << 20),
-        from.display(),
-        from.display(),
-        from.display()
-    );
+    bar.finish_and_clear();
+    let made = made?;
+    let mut output = Output::open(None)?;
+    writeln!(output, "{}", told(&made))?;
+    output.finish()?;
     Ok(Exit::Good)
+}
+
+fn show(bar: &ProgressBar, is_wanted: bool, progress: BackupProgress) {
+    match progress {
+        BackupProgress::Copied { bytes: done, of_bytes } => {
+            if is_wanted && of_bytes >= WORTH_A_BAR && bar.is_hidden() {
+                let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent} %, {bytes} of {total_bytes}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.set_message("copying");
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
+            bar.set_length(of_bytes);
+            bar.set_position(done);
+        }
+        BackupProgress::Checking => bar.set_message("checking"),
+    }
+}
+
+fn told(made: &BackupMade) -> String {
+    let number = |of: u64| usize::try_from(of).unwrap_or(usize::MAX);
+    format!(
+        "{}: {}, {}, {}\nTo restore it: stop blockspan, put it in the place of the record, remove the -wal and -shm\n\
+         files that are beside it there, start blockspan.",
+        printable(&made.path.to_string_lossy()),
+        bytes(made.bytes),
+        count(number(made.measurements), "measurement", "measurements"),
+        count(number(made.spans), "span", "spans"),
+    )
 }

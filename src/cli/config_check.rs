@@ -41,7 +41,7 @@ fn holds(file: &KnownFile) -> String {
     format!(": {}{entries}{skipped}", file.format)
 }
 
-fn summary(config: &Config) -> String {
+pub(super) fn summary(config: &Config) -> String {
     let urls = config.sites.iter().map(|site| site.urls.len()).sum();
     let of = |role| config.vantages.iter().filter(|vantage| vantage.role == role).count();
     let controls = of(Role::Control) + config.control.helpers.len() + usize::from(!config.control.resolvers.is_empty());

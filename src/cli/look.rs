@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::args::ColorWhen;
 use super::text::clip;
+use crate::doctor::State;
 use crate::model::Status;
 use crate::model::printable;
 
@@ -104,6 +105,16 @@ pub(super) const fn of_status(status: Status) -> Style {
         Status::Down => NEUTRAL,
         Status::Offline => AnsiColor::Blue.on_default(),
         Status::Inconclusive => AnsiColor::Cyan.on_default(),
+    }
+}
+
+/// The colour of a check.
+pub(super) const fn of_check(state: State) -> Style {
+    match state {
+        State::Ok => GOOD,
+        State::Warning => NEUTRAL,
+        State::Failed => BAD,
+        State::Skipped => DIM,
     }
 }
 

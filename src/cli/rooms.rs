@@ -13,11 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
 use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
-use crate::daemon::{RunOptions, SetupError};
+use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
-use crate::doctor::Reach;
-use crate::model::{Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
-use crate::store::{Archive, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement, Watched};
+use crate::doctor::Served;
+use crate::model::{ClockStep, Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
+use crate::store::{
+    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement,
+    Watched,
+};
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
@@ -121,6 +124,51 @@ pub(super) fn open_archive(url: &StoreUrl, to_look: bool, now: Timestamp) -> Res
     })
 }
 
+/// Copies the record to a file.
+///
+/// # Errors
+/// There is no record, the file cannot be written or is there already, or the record is damaged.
+pub(super) fn back_up(
+    url: &StoreUrl,
+    to: &Path,
+    overwrite: bool,
+    report: &mut dyn FnMut(BackupProgress),
+) -> Result<BackupMade, Fault> {
+    let StoreUrl::Sqlite(path) = url;
+    crate::store::back_up(path, to, overwrite, report).map_err(|error| Fault::failed("no backup was made", error))
+}
+
+/// Asks canaries, resolvers and controls once.
+///
+/// # Errors
+/// A file that the configuration names cannot be used.
+pub(super) fn reach(config: Config) -> Result<Reached, Fault> {
+    let instrument = Instrument::new(config);
+    let instrument = instrument.map_err(|error| Fault::failed("nobody can be asked", *error))?;
+    Ok(runtime()?.block_on(instrument.reach()))
+}
+
+/// The last run of a daemon on the record, and the steps of its clock; none of both where the record cannot be read.
+pub(super) fn life_and_clock(url: &StoreUrl) -> (Option<Life>, Vec<ClockStep>) {
+    let StoreUrl::Sqlite(path) = url;
+    let read = || -> Result<_, StoreError> {
+        let reader = Reader::open(path)?;
+        Ok((reader.last_life()?, reader.clock_steps()?))
+    };
+    read().unwrap_or_default()
+}
+
+/// Who holds the record, and what is served at `address`.
+///
+/// # Errors
+/// Threads and timers cannot be set up.
+pub(super) fn look_at_daemon(
+    path: &Path,
+    address: SocketAddr,
+) -> Result<(Result<Option<Holder>, String>, Served), Fault> {
+    Ok(runtime()?.block_on(crate::doctor::look_at(path, address)))
+}
+
 /// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it
 /// comes. Nothing is stored.
 ///
@@ -145,54 +193,6 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
-}
-
-/// What the canaries of each vantage and each control say now.
-pub(super) struct ReachedNow {
-    pub(super) canaries: Vec<Reach>,
-    pub(super) controls: Vec<Reach>,
-}
-
-/// Asks the canaries of every vantage and every control.
-///
-/// # Errors
-/// The instrument cannot be set up.
-pub(super) fn reach(config: &Config) -> Result<ReachedNow, Fault> {
-    let reached = runtime()?.block_on(crate::daemon::reach(config.clone()));
-    let reached = reached.map_err(|error| Fault::failed("nothing can be asked", error))?;
-    let canaries = reached.canaries.into_iter().map(|(vantage, report)| {
-        let results = report.map(|report| report.results).unwrap_or_default();
-        let failed = results.iter().filter_map(|result| Some((result.url.as_str(), result.failure.as_ref()?)));
-        Reach {
-            who: vantage.to_string(),
-            tally: (results.iter().filter(|result| result.failure.is_none()).count(), results.len()),
-            failures: failed.map(|(url, failure)| format!("{url}: {failure}")).collect(),
-        }
-    });
-    let controls = reached.controls.into_iter().map(|(control, up)| Reach {
-        who: control.to_string(),
-        tally: (usize::from(up), 1),
-        failures: if up { Vec::new() } else { vec!["it could not be used".to_owned()] },
-    });
-    Ok(ReachedNow { canaries: canaries.collect(), controls: controls.collect() })
-}
-
-/// What servers of proven sites said of the time in the last day, minus what our clock said, seconds.
-///
-/// # Errors
-/// The record cannot be read.
-pub(super) fn clock_offsets(reader: &Reader, now: Timestamp) -> Result<Vec<f64>, StoreError> {
-    /// Answers that are looked at.
-    const ENOUGH: usize = 99;
-    let statuses = vec![crate::model::Status::Accessible];
-    let since = Some(now.minus(std::time::Duration::from_secs(86_400)));
-    let filter = MeasurementFilter { statuses, since, ..MeasurementFilter::default() };
-    let mut offsets = Vec::new();
-    Reader::measurements(reader, &filter, &mut |stored| {
-        offsets.extend(crate::doctor::clock_offsets(&stored.evidence.measurement));
-        if offsets.len() < ENOUGH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    Ok(offsets)
 }
 
 /// From now on the first Ctrl-C (or SIGTERM) sets `stop`, a second one ends the program.

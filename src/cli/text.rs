@@ -54,8 +54,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
         let mut word = word;
         loop {
             let gap = usize::from(used > 0);
-            let room = width.saturating_sub(used + gap);
-            if columns(word) <= room {
+            if used + gap + columns(word) <= width {
                 if gap == 1 {
                     line.push(' ');
                 }
@@ -113,6 +112,11 @@ mod tests {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("https://fergana.media/", 14), ["https://", "fergana.media/"]);
         assert_eq!(wrap("", 10), [""]);
+        assert_eq!(
+            wrap("abcde \u{1dc8}", 5),
+            ["abcde", "\u{1dc8}"],
+            "a mark without width still needs the space before it"
+        );
     }
 
     proptest! {

@@ -295,6 +295,21 @@ pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
+/// A size as people read it: `312 bytes`, `48.2 kB`, `200 MB`.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if number < 1000 {
+        return count(usize::try_from(number).unwrap_or(usize::MAX), "byte", "bytes");
+    }
+    let mut value = number as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if value < 99.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -336,6 +351,12 @@ mod tests {
         let shown: Vec<String> =
             [420, 12_000, 320_400, 1_254_000, 10_200_000].map(|us| elapsed(Elapsed::from_micros(us))).to_vec();
         assert_eq!(shown, ["0.4 ms", "12 ms", "320 ms", "1.25 s", "10.2 s"]);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        let shown = [1, 312, 48_230, 999_600, 200_000_000, 1_234_000_000, u64::MAX].map(bytes);
+        assert_eq!(shown, ["1 byte", "312 bytes", "48.2 kB", "1.0 MB", "200 MB", "1.2 GB", "18446744 TB"]);
     }
 
     proptest! {

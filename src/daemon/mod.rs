@@ -20,5 +20,5 @@ pub use chain::chain;
 pub use check::check;
 pub use instrument::{Instrument, SetupError};
 pub use life::{RunError, RunOptions, run, watch_signals};
-pub use reach::{Reached, reach};
+pub use reach::{CanaryReached, Reached, ResolverReached};
 pub use surroundings::{Countries, detector, detector_of_imports, knowledge, whereabouts};

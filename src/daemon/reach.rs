@@ -1,29 +1,93 @@
-//! What can be reached now, for `doctor`: every vantage's canaries and every control is asked once.
+//! Everyone whom verdicts depend on, asked once: for `doctor`.
 
-use super::instrument::{Instrument, SetupError};
-use crate::config::Config;
-use crate::model::{CanaryReport, ControlId, VantageId};
+use futures_util::future::join_all;
 
-/// What answered.
-#[derive(Debug, Clone)]
+use super::instrument::Instrument;
+use super::station::Station;
+use crate::model::{CanaryResult, CanaryScope, ControlReport, DnsExchange, Measurement, VantageId};
+use crate::probe::{Target, ask_canary};
+
+/// Who answered.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reached {
-    /// What the canaries of each vantage said.
-    pub canaries: Vec<(VantageId, Option<CanaryReport>)>,
-    /// Whether each control could be used.
-    pub controls: Vec<(ControlId, bool)>,
+    /// The name that the resolvers were asked for; None when there is no canary, and no resolver was asked.
+    pub name: Option<String>,
+    /// The canaries of each vantage that measures.
+    pub canaries: Vec<CanaryReached>,
+    /// The own resolvers of each vantage that measures.
+    pub resolvers: Vec<ResolverReached>,
+    /// The encrypted reference, one exchange for each resolver and kind of address.
+    pub reference: Vec<DnsExchange>,
+    /// Control vantages and helpers, each asked for the first foreign canary.
+    pub controls: Vec<ControlReport>,
 }
 
-/// Asks all of them.
-///
-/// # Errors
-/// When the instrument cannot be set up. Who does not answer is a result, not an error.
-pub async fn reach(config: Config) -> Result<Reached, Box<SetupError>> {
-    let instrument = Instrument::new(config)?;
-    let mut canaries = Vec::new();
-    for vantage in instrument.vantages() {
-        let report = instrument.ask_canaries(&vantage).await;
-        canaries.push((vantage, report));
+/// One canary seen from one vantage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CanaryReached {
+    /// From where.
+    pub vantage: VantageId,
+    /// What it said.
+    pub result: CanaryResult,
+    /// The measurement that it was asked by.
+    pub measurement: Option<Measurement>,
+}
+
+/// One of a vantage's own resolvers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolverReached {
+    /// From where.
+    pub vantage: VantageId,
+    /// The resolver as configured.
+    pub resolver: String,
+    /// What was asked of it and what came.
+    pub exchanges: Vec<DnsExchange>,
+}
+
+impl Instrument {
+    /// Asks canaries, resolvers and controls, all at once, each once. Takes as long as the slowest of them, which is
+    /// bounded by the configured times.
+    pub async fn reach(&self) -> Reached {
+        let foreign = self.config.canaries.iter().find(|canary| canary.scope == CanaryScope::Foreign);
+        let name = foreign.or(self.config.canaries.first()).and_then(|canary| canary.url.domain()).map(str::to_owned);
+        let canaries = join_all(self.stations.values().map(|station| self.reach_canaries(station)));
+        let resolvers = async {
+            match &name {
+                Some(name) => join_all(self.stations.values().map(|station| self.reach_resolvers(station, name))).await,
+                None => Vec::new(),
+            }
+        };
+        let reference = async {
+            match &name {
+                Some(name) => self.prober.ask_reference(name).await,
+                None => Vec::new(),
+            }
+        };
+        let controls = async {
+            match (foreign, "canary".parse()) {
+                (Some(canary), Ok(site)) => self.controls.try_all(&Target { site, url: canary.url.clone() }).await,
+                _ => Vec::new(),
+            }
+        };
+        let (canaries, resolvers, reference, controls) = tokio::join!(canaries, resolvers, reference, controls);
+        let (canaries, resolvers) = (canaries.into_iter().flatten(), resolvers.into_iter().flatten());
+        Reached { canaries: canaries.collect(), resolvers: resolvers.collect(), name, reference, controls }
     }
-    let controls = if instrument.control_ids().is_empty() { Vec::new() } else { instrument.try_controls().await };
-    Ok(Reached { canaries, controls })
+
+    async fn reach_canaries(&self, station: &Station) -> Vec<CanaryReached> {
+        let asked = station.canaries.iter().map(|canary| async {
+            let (result, measurement) = ask_canary(&self.prober, &station.vantage, canary).await;
+            CanaryReached { vantage: station.vantage.id().clone(), result, measurement }
+        });
+        join_all(asked).await
+    }
+
+    async fn reach_resolvers(&self, station: &Station, name: &str) -> Vec<ResolverReached> {
+        let resolvers = station.vantage.resolvers();
+        let asked = resolvers.iter().map(|resolver| async {
+            let exchanges = self.prober.ask_resolver(&station.vantage, resolver, name).await;
+            ResolverReached { vantage: station.vantage.id().clone(), resolver: resolver.to_string(), exchanges }
+        });
+        join_all(asked).await
+    }
 }

@@ -1,65 +1,21 @@
-//! Looks whether the instrument is sound, and says what to do where it is not. Facts are gathered by others; here they are
-//! judged. Pure.
+//! Looks after everything that blockspan rests on, and says what to do.
+//!
+//! Each part gathers its facts (files, rows, answers) and then judges them purely, with the time as an argument. Nothing
+//! here changes anything.
 
-mod checks;
+mod clock;
+mod configuration;
+mod daemon;
+mod place;
+mod reach;
+mod record;
+mod report;
+mod spans;
 
-use serde::Serialize;
-
-pub use checks::{
-    Clock, Disk, Evidence, Life, Reach, clock, clock_offsets, daemon, disk, evidence, pages, reach, rulesets, spans,
-};
-
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// As it should be.
-    Ok,
-    /// Nothing could be told.
-    Skipped,
-    /// It works, and will not for ever, or not as well as it could.
-    Warning,
-    /// What it is for does not work.
-    Failed,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was looked at.
-    pub name: &'static str,
-    /// How it came out.
-    pub state: State,
-    /// What was found, in a sentence.
-    pub found: String,
-    /// Further findings.
-    pub details: Vec<String>,
-    /// What to do; null when there is nothing to do.
-    pub advice: Option<String>,
-}
-
-impl Check {
-    /// All is well.
-    pub fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, state: State::Ok, found: found.into(), details: Vec::new(), advice: None }
-    }
-
-    /// Nothing could be told.
-    pub fn skipped(name: &'static str, why: impl Into<String>) -> Self {
-        Self { state: State::Skipped, ..Self::ok(name, why) }
-    }
-
-    /// It works, but.
-    pub fn warning(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { state: State::Warning, advice: Some(advice.into()), ..Self::ok(name, found) }
-    }
-
-    /// It does not work.
-    pub fn failed(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { state: State::Failed, ..Self::warning(name, found, advice) }
-    }
-
-    fn with(self, details: Vec<String>) -> Self {
-        Self { details, ..self }
-    }
-}
+pub use clock::{ClockFacts, Keeping, keeping, offsets, on_clock};
+pub use configuration::{Described, loose_secrets, on_configuration};
+pub use daemon::{DaemonFacts, Served, look_at, on_daemon};
+pub use place::{PlaceFacts, look_at_place, on_place};
+pub use reach::{on_no_instrument, on_reach, on_reach_skipped};
+pub use record::{Depth, RecordFound, on_record, on_record_skipped};
+pub use report::{Area, Check, Draft, Report, State, Summary};

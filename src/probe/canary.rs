@@ -23,32 +23,40 @@ fn serves(canary: &CanaryConfig, country: crate::model::CountryCode) -> bool {
 /// Asks all `canaries` at once, each by a plain measurement of its URL. `at` is when they were asked.
 pub async fn ask_canaries(prober: &Prober, vantage: &Vantage, canaries: &[CanaryConfig]) -> CanaryReport {
     let at = Timestamp::now();
-    let results = join_all(canaries.iter().map(|canary| async {
-        let mut result = CanaryResult {
-            url: canary.url.clone(),
-            scope: canary.scope,
-            failure: None,
-            pace: None,
-            quic: None,
-            families: Vec::new(),
-            resolvers: Vec::new(),
-        };
-        match "canary".parse::<SiteId>() {
-            Ok(site) => {
-                let target = Target { site, url: canary.url.clone() };
-                let measurement = prober.measure(&target, vantage, Trigger::Scheduled).await;
-                result.failure = failure(&measurement);
-                result.pace = Pace::of(&measurement);
-                result.quic = quic(&measurement);
-                result.families = families(&measurement);
-                result.resolvers = resolvers(&measurement);
-            }
-            Err(error) => result.failure = Some(Failure::Unknown(error.to_string())),
-        }
-        result
-    }))
-    .await;
+    let results = join_all(canaries.iter().map(|canary| async { ask_canary(prober, vantage, canary).await.0 })).await;
     CanaryReport { at, results }
+}
+
+/// Asks one canary. Gives what it said, and the measurement that it was asked by.
+pub async fn ask_canary(
+    prober: &Prober,
+    vantage: &Vantage,
+    canary: &CanaryConfig,
+) -> (CanaryResult, Option<Measurement>) {
+    let mut result = CanaryResult {
+        url: canary.url.clone(),
+        scope: canary.scope,
+        failure: None,
+        pace: None,
+        quic: None,
+        families: Vec::new(),
+        resolvers: Vec::new(),
+    };
+    let site = match "canary".parse::<SiteId>() {
+        Ok(site) => site,
+        Err(error) => {
+            result.failure = Some(Failure::Unknown(error.to_string()));
+            return (result, None);
+        }
+    };
+    let target = Target { site, url: canary.url.clone() };
+    let measurement = prober.measure(&target, vantage, Trigger::Scheduled).await;
+    result.failure = failure(&measurement);
+    result.pace = Pace::of(&measurement);
+    result.quic = quic(&measurement);
+    result.families = families(&measurement);
+    result.resolvers = resolvers(&measurement);
+    (result, Some(measurement))
 }
 
 /// None when the canary answered as it answers the vantage's users: over authentic TLS with anything at all, in clear

@@ -20,7 +20,7 @@ pub(crate) mod tests;
 mod tls;
 mod wire;
 
-pub use canary::{ask_canaries, for_vantage};
+pub use canary::{ask_canaries, ask_canary, for_vantage};
 pub use control::control_report;
 pub use experiment::{Design, Limits, designs};
 pub use foreign::{certificate_record, kept_body, page_title, sha256_hex};

@@ -4,6 +4,7 @@
 //! Where they come to the same the record stays as it is; where they differ the record takes over the difference. So
 //! only another opinion changes anything, also where evidence has been pruned or was never stored.
 
+mod audit;
 mod chunk;
 mod lane;
 mod merge;
@@ -15,6 +16,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditOrders, Replay, SeriesAudit, audit};
 pub use summary::{
     Difference, MeasurementCount, Opinion, SeriesCount, SpanChangeOf, SpanCount, SpanShift, Summary, VerdictShift,
 };

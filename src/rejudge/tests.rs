@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::sample::{with_resets, with_second_opinion};
 use super::*;
 use crate::detect::{Params, SeriesState};
+use crate::doctor::{Depth, State, on_record};
 use crate::judge::judge;
 use crate::model::{
     Bracket, Evidence, MeasurementId, Mechanism, RuleId, Span, SpanChange, SpanChangeKind, SpanSource, Status,
@@ -608,6 +609,58 @@ proptest! {
             let summary = record.rejudge();
             assert!(summary.is_unchanged(), "{summary:?}");
             assert_eq!(record.dump(), before);
+        });
+    }
+
+    /// What the daemon, its restarts, pruning and rejudgements leave behind is sound to the doctor.
+    #[test]
+    fn the_doctor_finds_nothing_wrong_with_what_was_written_in_order(
+        runs in streams(),
+        rules in 0usize..3,
+        restart in any::<prop::sample::Index>(),
+        dropped in prop::option::of(any::<prop::sample::Index>()),
+        pruned in prop::option::of(100u64..220),
+        back in prop::option::of(1usize..9),
+    ) {
+        let story = told(&runs, back);
+        let rules: Rules<'_> = match rules {
+            0 => &rash,
+            1 => &blind_to(Mechanism::TlsTimeout),
+            _ => &todays,
+        };
+        let is = |index: Option<prop::sample::Index>, now| index.is_some_and(|index| index.index(story.len()) == now);
+        block_on(async {
+            let record = Record::new();
+            let mut daemon = Daemon::start(&record.path).await;
+            for (now, (n, evidence)) in story.iter().enumerate() {
+                daemon.measure(*n, evidence, rules, is(dropped, now)).await;
+                if is(Some(restart), now) {
+                    daemon.recorder.close().await.unwrap();
+                    daemon = Daemon::start(&record.path).await;
+                }
+            }
+            daemon.recorder.close().await.unwrap();
+            let sound = || {
+                let found = on_record(&record.path, Depth::Full, &detector(), at(1_000_000), &mut |_, _, _| {});
+                for check in found.checks {
+                    let state = check.state;
+                    let may_differ = match check.check {
+                        // The test has seen what is not kept, or has met a clock that stepped back.
+                        "evidence" => state == State::Warning && (dropped.is_some() || back.is_some()),
+                        "bounds" | "overlaps" => back.is_some(),
+                        "rules" => state == State::Warning,
+                        _ => false,
+                    };
+                    assert!(matches!(state, State::Ok | State::Skipped) || may_differ, "{check:?}");
+                }
+            };
+            sound();
+            if let Some(minute) = pruned {
+                record.prune(minute).await;
+                sound();
+            }
+            record.rejudge();
+            sound();
         });
     }
 

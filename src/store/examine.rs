@@ -1,263 +1,321 @@
-//! Whether the record is whole, and whether its spans agree with its evidence.
+//! What can be wrong with the file and its rows, beside what they say: looked for, and told.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, Row};
 
+use super::StoreError;
+use super::measurements::Dictionaries;
 use super::schema::{self, MIGRATIONS};
-use super::{Reader, SpanFilter, StoreError};
-use crate::model::{MeasurementId, SeriesKey, Span, SpanSource, Status, Timestamp};
+use crate::model::{MeasurementId, SpanId, Timestamp};
 
-/// Faults of one kind that are named.
-const NAMED: usize = 5;
+/// Faults of one kind that are named; the rest is counted.
+const MOST_NAMED: usize = 5;
 
-/// Looks at a record, beside a daemon or without one.
+/// Faults of one kind: how many, and the first few of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// How many. SQLite's own checks stop at a hundred.
+    pub count: u64,
+    /// The first ones.
+    pub named: Vec<String>,
+}
+
+impl Faults {
+    /// Adds one.
+    pub fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(name());
+        }
+    }
+}
+
+/// How the measurements are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// How many are kept, imported ones too.
+    pub measurements: u64,
+    /// How many of our own began at or after the instant asked for.
+    pub recent: u64,
+    /// Beginning of the oldest of our own.
+    pub oldest: Option<Timestamp>,
+    /// Beginning of the newest of our own.
+    pub newest: Option<Timestamp>,
+    /// Series.
+    pub series: u64,
+    /// Spans.
+    pub spans: u64,
+}
+
+/// The record under examination. Reads only, beside a running daemon or without one.
 pub struct Examiner {
     connection: Connection,
     path: PathBuf,
 }
 
-/// What was found wrong, in sentences; the first few of each kind.
-pub type Findings = Vec<String>;
+impl std::fmt::Debug for Examiner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examiner").field("path", &self.path).finish_non_exhaustive()
+    }
+}
 
 impl Examiner {
-    /// Opens the record.
+    /// Opens the database for reading only.
     ///
     /// # Errors
-    /// There is none, or it cannot be opened.
+    /// Nothing has been recorded yet, or the file is not ours, of another schema, or cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = schema::open_for_reading(path, MIGRATIONS)?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection: schema::open_for_reading(path, MIGRATIONS)?, path: path.to_owned() })
     }
 
-    fn sqlite(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::sqlite(&self.path, "examining the record", error)
+    /// The schema of this build, which the record has.
+    pub fn schema() -> usize {
+        MIGRATIONS.len()
     }
 
-    /// What SQLite finds wrong with the file: every page, or (`quick`) all but the indexes.
-    pub fn pages(&self, quick: bool) -> Result<Findings, StoreError> {
-        let pragma = if quick { "PRAGMA quick_check(5)" } else { "PRAGMA integrity_check(5)" };
-        let read = |sql: &str| -> rusqlite::Result<Findings> {
-            self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    /// What SQLite finds wrong with the pages and, unless `quick`, with what the indices say of the rows.
+    ///
+    /// # Errors
+    /// The check itself cannot be made.
+    pub fn pages(&self, quick: bool) -> Result<Faults, StoreError> {
+        let sql = if quick { "PRAGMA quick_check" } else { "PRAGMA integrity_check" };
+        let mut faults = Faults::default();
+        self.each("checking the pages", sql, |row| {
+            let said: String = row.get(0)?;
+            // One row may hold several lines.
+            said.lines().filter(|line| *line != "ok").for_each(|line| faults.add(|| line.to_owned()));
+            Ok(())
+        })?;
+        Ok(faults)
+    }
+
+    /// Rows that refer to a row that is not there, such as a measurement without its dictionary.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn dangling(&self) -> Result<Faults, StoreError> {
+        let mut faults = Faults::default();
+        self.each("checking references", "PRAGMA foreign_key_check", |row| {
+            let (table, number, wanted): (String, Option<i64>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let number = number.map_or_else(String::new, |number| format!(" row {number}"));
+            faults.add(|| format!("{table}{number} names a {wanted} that is not there"));
+            Ok(())
+        })?;
+        Ok(faults)
+    }
+
+    /// Dictionaries that cannot be unpacked: all that is packed against one is lost with it.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn dictionaries(&self) -> Result<(u64, Faults), StoreError> {
+        let mut numbers = Vec::new();
+        self.each("reading the dictionaries", "SELECT id FROM dictionary ORDER BY id", |row| {
+            numbers.push(row.get::<_, i64>(0)?);
+            Ok(())
+        })?;
+        let mut dictionaries = Dictionaries::new(&self.path)?;
+        let mut faults = Faults::default();
+        for number in &numbers {
+            if let Err(problem) = dictionaries.get(&self.connection, *number) {
+                faults.add(|| problem);
+            }
+        }
+        Ok((numbers.len() as u64, faults))
+    }
+
+    /// What is missing where the journal of spans and the record meet: measurements that it names (they are never
+    /// pruned), spans that it tells of, openings of measured spans that it should tell of, and the series of these.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn journal(&self) -> Result<Faults, StoreError> {
+        let mut faults = Faults::default();
+        let name = |bytes: Vec<u8>| uuid::Uuid::from_slice(&bytes).unwrap_or_default();
+        self.each(
+            "checking the journal",
+            "SELECT span, kind, measurement FROM span_event e WHERE measurement IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM measurement m WHERE m.id = e.measurement)",
+            |row| {
+                let (span, kind, measurement): (Vec<u8>, String, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let (span, measurement) = (SpanId(name(span)), MeasurementId(name(measurement)));
+                faults.add(|| format!("measurement {measurement}, on which span {span} was {kind}, is not there"));
+                Ok(())
+            },
+        )?;
+        self.each(
+            "checking the journal",
+            "SELECT DISTINCT span FROM span_event e WHERE NOT EXISTS (SELECT 1 FROM span s WHERE s.id = e.span) \
+             AND NOT EXISTS (SELECT 1 FROM span_event w WHERE w.span = e.span AND w.kind = 'withdrawn')",
+            |row| {
+                let span = SpanId(name(row.get(0)?));
+                faults.add(|| format!("span {span} is not there, though it was never withdrawn"));
+                Ok(())
+            },
+        )?;
+        self.each(
+            "checking the journal",
+            "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
+             (SELECT 1 FROM span_event e WHERE e.span = s.id AND e.kind IN ('opened', 'rejudged'))",
+            |row| {
+                let span = SpanId(name(row.get(0)?));
+                faults.add(|| format!("nothing tells what span {span} was opened on"));
+                Ok(())
+            },
+        )?;
+        self.each(
+            "checking the journal",
+            "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
+             (SELECT 1 FROM series e WHERE e.site = s.site AND e.url = s.url AND e.vantage = s.vantage)",
+            |row| {
+                let span = SpanId(name(row.get(0)?));
+                faults.add(|| format!("span {span} is of a series that was never measured"));
+                Ok(())
+            },
+        )?;
+        Ok(faults)
+    }
+
+    /// How many measurements were judged by which version of the rules, oldest first.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn rule_sets(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let mut sets = Vec::new();
+        self.each(
+            "counting verdicts",
+            "SELECT ruleset, count(*) FROM measurement GROUP BY ruleset ORDER BY ruleset",
+            |row| {
+                let (set, number): (i64, i64) = (row.get(0)?, row.get(1)?);
+                sets.push((u32::try_from(set).unwrap_or(u32::MAX), u64::try_from(number).unwrap_or(0)));
+                Ok(())
+            },
+        )?;
+        Ok(sets)
+    }
+
+    /// How many measurements there are, of what time, and how many began at or after `since`.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn tally(&self, since: Timestamp) -> Result<Tally, StoreError> {
+        let whole = |number: i64| u64::try_from(number).unwrap_or(0);
+        let instant = |ms: Option<i64>| ms.map(Timestamp::from_unix_ms);
+        let sql = "SELECT (SELECT count(*) FROM measurement), coalesce(sum(m.started_at >= ?1), 0), min(m.started_at), \
+             max(m.started_at), (SELECT count(*) FROM series), (SELECT count(*) FROM span) \
+             FROM series s JOIN measurement m ON m.series = s.id WHERE s.source = 'measured'";
+        self.connection
+            .query_row(sql, [since.as_unix_ms()], |row| {
+                Ok(Tally {
+                    measurements: whole(row.get(0)?),
+                    recent: whole(row.get(1)?),
+                    oldest: instant(row.get(2)?),
+                    newest: instant(row.get(3)?),
+                    series: whole(row.get(4)?),
+                    spans: whole(row.get(5)?),
+                })
+            })
+            .map_err(|error| StoreError::sqlite(&self.path, "counting measurements", &error))
+    }
+
+    fn each(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let mut read = || {
+            let mut query = self.connection.prepare(sql)?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                take(row)?;
+            }
+            Ok(())
         };
-        let mut found = read(pragma).map_err(|error| self.sqlite(&error))?;
-        found.retain(|line| line != "ok");
-        let orphans: Vec<String> = self
-            .connection
-            .prepare("PRAGMA foreign_key_check")
-            .and_then(|mut query| {
-                query.query_map([], |row| row.get::<_, String>(0))?.take(NAMED).collect::<rusqlite::Result<_>>()
-            })
-            .map_err(|error| self.sqlite(&error))?;
-        found.extend(orphans.into_iter().map(|table| format!("a row of `{table}` refers to one that is not there")));
-        Ok(found)
+        read().map_err(|error| StoreError::sqlite(&self.path, doing, &error))
     }
-
-    /// Where spans disagree with themselves, with each other, with the states of their series, or with the evidence that
-    /// the journal names.
-    pub fn spans(&self, now: Timestamp) -> Result<Findings, StoreError> {
-        let reader = Reader::open(&self.path)?;
-        let spans = reader.spans(&SpanFilter::default())?;
-        let mut found = bounds(&spans, now);
-        found.extend(overlaps(&spans));
-        found.extend(states(&spans, &reader.series()?));
-        found.extend(self.journal()?);
-        Ok(found)
-    }
-
-    /// Measurements that the journal names and that are not there, though pruning keeps them.
-    fn journal(&self) -> Result<Findings, StoreError> {
-        let missing: Vec<(Vec<u8>, String)> = self
-            .connection
-            .prepare(
-                "SELECT e.span, e.kind FROM span_event e WHERE e.measurement IS NOT NULL AND e.rejudgement IS NULL \
-                 AND EXISTS (SELECT 1 FROM span p WHERE p.id = e.span) \
-                 AND NOT EXISTS (SELECT 1 FROM measurement m WHERE m.id = e.measurement) LIMIT 5",
-            )
-            .and_then(|mut query| query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-            .map_err(|error| self.sqlite(&error))?;
-        let name = |id: &[u8]| uuid::Uuid::from_slice(id).map_or_else(|_| "?".to_owned(), |id| id.to_string());
-        Ok(missing
-            .into_iter()
-            .map(|(span, kind)| format!("span {}: the measurement on which it was {kind} is not there", name(&span)))
-            .collect())
-    }
-
-    /// Measurements that cannot be read back, among the newest `most`.
-    pub fn evidence(&self, most: u64) -> Result<(u64, Findings), StoreError> {
-        let ids: Vec<[u8; 16]> = self
-            .connection
-            .prepare("SELECT id FROM measurement ORDER BY seq DESC LIMIT ?1")
-            .and_then(|mut query| {
-                query.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?.collect()
-            })
-            .map_err(|error| self.sqlite(&error))?;
-        let reader = Reader::open(&self.path)?;
-        let mut found = Findings::new();
-        for id in &ids {
-            if let Err(error) = reader.measurement(MeasurementId(uuid::Uuid::from_bytes(*id)))
-                && found.len() < NAMED
-            {
-                found.push(error.to_string());
-            }
-        }
-        Ok((ids.len() as u64, found))
-    }
-
-    /// How old the rules are that judged, with the number of measurements of each version.
-    pub fn rulesets(&self) -> Result<Vec<(u32, u64)>, StoreError> {
-        self.connection
-            .prepare("SELECT ruleset, count(*) FROM measurement GROUP BY ruleset ORDER BY ruleset")
-            .and_then(|mut query| {
-                query
-                    .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-                    .collect::<rusqlite::Result<_>>()
-            })
-            .map_err(|error| self.sqlite(&error))
-    }
-
-    /// The beginning of the newest measurement of our own.
-    pub fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT max(m.started_at) FROM series s JOIN measurement m ON m.series = s.id WHERE s.source = 'measured'",
-                [],
-                |row| row.get::<_, Option<i64>>(0),
-            )
-            .optional()
-            .map(|at| at.flatten().map(Timestamp::from_unix_ms))
-            .map_err(|error| self.sqlite(&error))
-    }
-}
-
-/// Bounds that are out of order, or in the future by more than a clock may be off.
-fn bounds(spans: &[Span], now: Timestamp) -> Findings {
-    let future = now.plus(std::time::Duration::from_secs(60));
-    let wrong = |span: &Span| {
-        let (start, end) = (span.start, span.end);
-        let last = end.and_then(|end| end.latest).or(span.last_observed);
-        if start.earliest.zip(start.latest).is_some_and(|(earliest, latest)| earliest > latest) {
-            Some("the bounds of its start are out of order")
-        } else if end
-            .is_some_and(|end| end.earliest.zip(end.latest).is_some_and(|(earliest, latest)| earliest > latest))
-        {
-            Some("the bounds of its end are out of order")
-        } else if start.earliest.zip(end.and_then(|end| end.latest)).is_some_and(|(from, to)| to < from) {
-            Some("it ends before it begins")
-        } else if span.ongoing == end.is_some() {
-            Some("it is both over and going on, or neither")
-        } else if last.is_some_and(|last| last > future) {
-            Some("it was seen in the future")
-        } else {
-            None
-        }
-    };
-    let ours = spans.iter().filter(|span| span.source != SpanSource::Reported);
-    let faults = ours.filter_map(|span| Some(format!("span {}: {}", span.span_id, wrong(span)?)));
-    faults.take(NAMED).collect()
-}
-
-type Lane<'s> = (&'s str, Option<&'s str>, Option<&'s str>, SpanSource, Status, Option<&'s str>);
-
-/// Spans of one series that were in force at one time for certain.
-fn overlaps(spans: &[Span]) -> Findings {
-    let mut lanes: BTreeMap<Lane<'_>, Vec<&Span>> = BTreeMap::new();
-    for span in spans.iter().filter(|span| span.source != SpanSource::Reported) {
-        let url = span.url.as_ref().map(url::Url::as_str);
-        let vantage = span.vantage.as_ref().map(|vantage| vantage.as_str());
-        let part = span.partial.map(|part| part.as_str());
-        lanes.entry((span.site.as_str(), url, vantage, span.source, span.status, part)).or_default().push(span);
-    }
-    let mut found = Findings::new();
-    for lane in lanes.values_mut() {
-        lane.sort_by_key(|span| span.start.latest);
-        for pair in lane.windows(2) {
-            let end = pair[0].end.map_or(Some(Timestamp::from_unix_ms(i64::MAX)), |end| end.earliest);
-            if end.zip(pair[1].start.latest).is_some_and(|(end, start)| start < end) && found.len() < NAMED {
-                found.push(format!("spans {} and {} of one series overlap", pair[0].span_id, pair[1].span_id));
-            }
-        }
-    }
-    found
-}
-
-/// Series whose open span in the state is not the one in the table.
-fn states(spans: &[Span], series: &[(SeriesKey, crate::detect::SeriesState)]) -> Findings {
-    let open: BTreeSet<_> = spans
-        .iter()
-        .filter(|span| span.ongoing && span.source == SpanSource::Measured && span.partial.is_none())
-        .map(|span| span.span_id)
-        .collect();
-    let known: BTreeSet<_> =
-        series.iter().filter_map(|(_, state)| state.span.as_ref().map(|span| span.span_id)).collect();
-    let lost =
-        known.difference(&open).map(|id| format!("span {id} is open in the state of its series and not in the list"));
-    let left =
-        open.difference(&known).map(|id| format!("span {id} is open in the list and not in the state of its series"));
-    lost.chain(left).take(NAMED).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Recorder;
     use super::super::sample::{at, record, span, with_change};
-    use super::super::{Recorder, schema::open_for_writing};
     use super::*;
-    use crate::model::SpanChangeKind;
+    use crate::model::{SpanChangeKind, Status};
 
-    async fn damaged(sql: &str) -> Examiner {
-        let dir = tempfile::tempdir().unwrap().keep();
-        let path = dir.join("a.db");
+    /// A record of three measurements and one open span, with this done to it behind its back.
+    async fn examined(sql: &str) -> (tempfile::TempDir, Examiner) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
         let (recorder, _) = Recorder::open(&path).unwrap();
-        for minute in 0..5 {
-            recorder.record(record(0, minute, Status::Accessible)).await.unwrap();
-        }
-        let mut over = span(0, 1, 3);
-        over.end = Some(crate::model::Bracket { earliest: Some(at(3)), latest: Some(at(4)) });
-        over.ongoing = false;
-        let closing = with_change(record(0, 5, Status::Accessible), SpanChangeKind::Closed, over);
-        recorder.record(closing).await.unwrap();
+        recorder.record(record(0, 1, Status::Accessible)).await.unwrap();
+        let blocked = with_change(record(0, 2, Status::Blocked), SpanChangeKind::Opened, span(0, 2, 2));
+        recorder.record(blocked).await.unwrap();
+        recorder.record(record(1, 3, Status::Accessible)).await.unwrap();
         recorder.close().await.unwrap();
-        open_for_writing(&path, MIGRATIONS).unwrap().execute_batch(sql).unwrap();
-        Examiner::open(&path).unwrap()
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+        drop(connection);
+        let examiner = Examiner::open(&path).unwrap();
+        (dir, examiner)
     }
 
     #[tokio::test]
-    async fn a_sound_record_has_no_findings() {
-        let examiner = damaged("").await;
-        assert_eq!(examiner.pages(false).unwrap(), Findings::new());
-        assert_eq!(examiner.spans(at(100)).unwrap(), Findings::new());
-        assert_eq!(examiner.evidence(100).unwrap(), (6, Findings::new()));
-        assert_eq!(examiner.newest().unwrap(), Some(at(5)));
-        assert_eq!(examiner.rulesets().unwrap().iter().map(|(_, count)| count).sum::<u64>(), 6);
-    }
-
-    #[tokio::test]
-    async fn each_damage_is_told() {
-        let cases = [
-            ("UPDATE span SET start_earliest = start_latest + 1", "out of order"),
-            ("UPDATE span SET ongoing = 1", "both over and going on"),
-            (
-                "UPDATE span SET ended = 0, end_earliest = NULL, end_latest = NULL, ongoing = 1",
-                "not in the state of its series",
-            ),
-            ("UPDATE span SET end_latest = 9e12, last_observed = 9e12", "in the future"),
-            (
-                "PRAGMA foreign_keys = 0; DELETE FROM measurement WHERE id = (SELECT measurement FROM span_event)",
-                "is not there",
-            ),
-            (
-                "INSERT INTO span (id, site, url, vantage, source, status, start_latest, ended, end_earliest, end_latest, ongoing, \
-                 measurements) SELECT zeroblob(16), site, url, vantage, source, status, start_latest + 1, 1, end_earliest, \
-                 end_latest, 0, 1 FROM span",
-                "overlap",
-            ),
-        ];
-        for (sql, told) in cases {
-            let found = damaged(sql).await.spans(at(100)).unwrap();
-            assert!(found.iter().any(|finding| finding.contains(told)), "{sql}: {found:?}");
+    async fn nothing_is_wrong_with_a_sound_record() {
+        let (_dir, examiner) = examined("").await;
+        for quick in [true, false] {
+            assert_eq!(examiner.pages(quick).unwrap(), Faults::default());
         }
-        let examiner = damaged("UPDATE measurement SET evidence = x'00' WHERE seq = 2").await;
-        assert_eq!(examiner.evidence(100).unwrap().1.len(), 1);
+        assert_eq!(examiner.dangling().unwrap(), Faults::default());
+        assert_eq!(examiner.journal().unwrap(), Faults::default());
+        assert_eq!(examiner.dictionaries().unwrap(), (2, Faults::default()));
+        assert_eq!(examiner.rule_sets().unwrap(), [(1, 3)]);
+        let tally = examiner.tally(at(2)).unwrap();
+        let (oldest, newest) = (Some(at(1)), Some(at(3)));
+        assert_eq!(tally, Tally { measurements: 3, recent: 2, oldest, newest, series: 2, spans: 1 });
+        assert_eq!(Examiner::schema(), MIGRATIONS.len());
+    }
+
+    #[tokio::test]
+    async fn an_empty_record_has_no_times() {
+        let (_dir, examiner) = examined("DELETE FROM measurement").await;
+        let tally = examiner.tally(at(0)).unwrap();
+        assert_eq!((tally.measurements, tally.recent, tally.oldest, tally.newest), (0, 0, None, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named() {
+        let (_dir, examiner) = examined("DELETE FROM measurement WHERE status = 'blocked'").await;
+        let faults = examiner.journal().unwrap();
+        assert_eq!(faults.count, 1);
+        assert!(faults.named[0].contains("was opened, is not there"), "{faults:?}");
+
+        let (_dir, examiner) = examined("DELETE FROM span_event").await;
+        assert!(examiner.journal().unwrap().named[0].contains("nothing tells"));
+        let (_dir, examiner) = examined("DELETE FROM span").await;
+        assert!(examiner.journal().unwrap().named[0].contains("never withdrawn"));
+        let (_dir, examiner) = examined("UPDATE span SET vantage = 'elsewhere'").await;
+        assert!(examiner.journal().unwrap().named[0].contains("never measured"));
+
+        let (_dir, examiner) = examined("DELETE FROM dictionary WHERE series = 1").await;
+        let faults = examiner.dangling().unwrap();
+        assert_eq!(faults.count, 2);
+        assert!(faults.named[0].contains("names a dictionary that is not there"), "{faults:?}");
+    }
+
+    #[tokio::test]
+    async fn a_dictionary_that_cannot_be_unpacked_is_named() {
+        let (_dir, examiner) = examined("UPDATE dictionary SET content = x'00' WHERE id = 1").await;
+        let (number, faults) = examiner.dictionaries().unwrap();
+        assert_eq!((number, faults.count), (2, 1));
+        assert!(faults.named[0].contains("dictionary 1"), "{faults:?}");
+    }
+
+    #[test]
+    fn only_the_first_faults_are_named() {
+        let mut faults = Faults::default();
+        (0..100).for_each(|n| faults.add(|| n.to_string()));
+        assert_eq!((faults.count, faults.named.len()), (100, MOST_NAMED));
     }
 }

@@ -4,8 +4,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::StoreError;
+
+/// How long one who only looks at the lock may be in the way.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Holds the database for this process until dropped.
 ///
@@ -31,7 +35,13 @@ impl DaemonLock {
             .mode(0o600)
             .open(lock_path(path))
             .map_err(|error| unusable(&error))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        if matches!(locked, Err(TryLockError::WouldBlock)) {
+            // It may be only someone who looks whether it is held.
+            std::thread::sleep(GLANCE);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Held { path: path.to_owned(), pid: read_pid(&mut file) });
@@ -44,13 +54,29 @@ impl DaemonLock {
     }
 }
 
-/// The daemon that holds the database at `path`, if one does and has left its id.
-pub fn holder(path: &Path) -> Option<u32> {
-    let path = super::schema::resolve(path).ok()?;
-    let mut file = File::open(lock_path(&path)).ok()?;
+/// Who holds a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// The process, if it left its id.
+    pub pid: Option<u32>,
+}
+
+/// Who holds the database at `path` for writing: a daemon or `rejudge`. None when nobody does.
+///
+/// # Errors
+/// The lock file cannot be read.
+pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
+    let path = super::schema::resolve(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = match File::open(lock_path(&path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Let go of at once: who comes meanwhile tries twice.
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => read_pid(&mut file),
-        _ => None,
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(Holder { pid: read_pid(&mut file) })),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -86,6 +112,26 @@ mod tests {
         assert!(refusal.to_string().contains("a.db") && refusal.to_string().contains("process"), "{refusal}");
         drop(held);
         DaemonLock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn who_holds_it_is_told_without_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        assert_eq!(holder(&path).unwrap(), None);
+        assert!(!lock_path(&path).exists(), "looking makes no file");
+        let held = DaemonLock::take(&path).unwrap();
+        assert_eq!(holder(&path).unwrap(), Some(Holder { pid: Some(std::process::id()) }));
+        drop(held);
+        assert_eq!(holder(&path).unwrap(), None);
+        let looker = File::open(lock_path(&path)).unwrap();
+        looker.try_lock_shared().unwrap();
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| DaemonLock::take(&path));
+            std::thread::sleep(GLANCE / 5);
+            drop(looker);
+            taken.join().unwrap().unwrap();
+        });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The record: measurements, verdicts, detector states and spans, in one SQLite file.
 //!
 //! [`Recorder`] is the daemon's hand on it: one writer thread, one daemon at a time. [`Reader`] is everyone else's,
-//! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`.
+//! beside a running daemon or without one. [`Archive`] holds it still for `rejudge`, [`back_up`] copies it.
 
 mod archive;
 mod backup;
@@ -34,13 +34,13 @@ mod writer;
 use std::path::Path;
 
 pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
-pub use backup::backup;
+pub use backup::{BackupError, BackupMade, BackupProgress, back_up};
 pub use corrections::{Correction, CorrectionKind};
 pub use coverage::Watched;
 pub use error::StoreError;
-pub use examine::{Examiner, Findings};
+pub use examine::{Examiner, Faults, Tally};
 pub use import::{FileMark, Importer, Packed, Press, SpanCounts};
-pub use lock::holder;
+pub use lock::{Holder, holder};
 pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, Note, ProbeRecord, Refusal, SpanFilter, StoredMeasurement};

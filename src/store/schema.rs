@@ -73,6 +73,22 @@ pub(super) fn must_be_there(path: &Path) -> Result<(), StoreError> {
 
 /// Opens the database for reading, beside a running daemon or without one.
 pub(super) fn open_for_reading(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
+    let Snapshot { connection, schema } = open_for_copying(path, migrations)?;
+    let known = version_of(migrations);
+    if schema < known {
+        return Err(StoreError::Older { path: path.to_owned(), found: schema, known });
+    }
+    Ok(connection)
+}
+
+/// A database opened for reading, of this schema or an older one.
+pub(super) struct Snapshot {
+    pub(super) connection: Connection,
+    pub(super) schema: u32,
+}
+
+/// Opens the database for reading as [`open_for_reading`] does, but an older one too.
+pub(super) fn open_for_copying(path: &Path, migrations: &[&str]) -> Result<Snapshot, StoreError> {
     let nothing = || StoreError::NothingRecorded { path: path.to_owned() };
     if !refuse_non_sqlite(path)? {
         return Err(nothing());
@@ -90,10 +106,7 @@ pub(super) fn open_for_reading(path: &Path, migrations: &[&str]) -> Result<Conne
         Found::Ours { schema } if schema > known => {
             Err(StoreError::Newer { path: path.to_owned(), found: schema, known })
         }
-        Found::Ours { schema } if schema < known => {
-            Err(StoreError::Older { path: path.to_owned(), found: schema, known })
-        }
-        Found::Ours { .. } => Ok(connection),
+        Found::Ours { schema } => Ok(Snapshot { connection, schema }),
     }
 }
 
@@ -224,6 +237,20 @@ fn migrate(connection: &mut Connection, from: u32, migrations: &[&str]) -> rusql
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_record_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let connection = open_for_writing(&path, MIGRATIONS).unwrap();
+        let _lock = crate::store::lock::DaemonLock::take(&path).unwrap();
+        one_series(&connection);
+        for name in ["a.db", "a.db-wal", "a.db-shm", "a.db.lock"] {
+            let mode = dir.path().join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
 
     const SECOND: &str = "ALTER TABLE series ADD COLUMN note TEXT NOT NULL DEFAULT 'none';";
 

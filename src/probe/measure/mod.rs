@@ -14,6 +14,7 @@ mod round;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use ipnet::IpNet;
 use url::Url;
 
@@ -23,10 +24,10 @@ use self::family::Ipv6Check;
 use self::gate::Gates;
 use self::http3::Http3Memory;
 use self::round::Round;
-use super::dns::{Reference, ReferenceError};
+use super::dns::{self, DnsQuery, Reference, ReferenceError};
 use super::roots::{Roots, RootsError};
-use crate::config::{Config, ProbeConfig};
-use crate::model::{Measurement, MeasurementId, SiteId, Timestamp, Trigger};
+use crate::config::{Config, ProbeConfig, ResolverSpec};
+use crate::model::{DnsExchange, DnsRole, Measurement, MeasurementId, QueryType, SiteId, Timestamp, Trigger};
 use crate::vantage::Vantage;
 
 /// What is to be measured.
@@ -119,6 +120,25 @@ impl Prober {
     /// Whom encrypted resolvers must prove themselves to.
     pub(super) const fn resolver_tls(&self) -> &Arc<rustls::ClientConfig> {
         &self.tls
+    }
+
+    /// Asks one of a vantage's own resolvers for both kinds of addresses of `name`: one exchange or more of each kind.
+    pub async fn ask_resolver(&self, vantage: &Vantage, resolver: &ResolverSpec, name: &str) -> Vec<DnsExchange> {
+        let origin = Instant::now();
+        let timeout = self.timeouts.dns_timeout;
+        let asked = QueryType::ALL.iter().map(|&query_type| async move {
+            let query = DnsQuery { hop: 0, name, query_type, role: DnsRole::Own, origin, timeout };
+            dns::ask(vantage, resolver, &query, &self.tls).await
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Asks every control resolver for both kinds of addresses of `name`, in the order of the configuration.
+    pub async fn ask_reference(&self, name: &str) -> Vec<DnsExchange> {
+        match &self.reference {
+            Some(reference) => reference.ask(0, name, Instant::now(), self.timeouts.dns_timeout).await,
+            None => Vec::new(),
+        }
     }
 
     /// Measures `target` from `vantage`. Never fails: every failure is in the record. Takes at most the configured

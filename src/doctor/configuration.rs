@@ -1,0 +1,77 @@
+//! Whether the configuration can be used, and whether its secrets are kept.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{Area, Check, Draft};
+use crate::config::Config;
+
+/// A configuration without fault, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// What it holds.
+    pub summary: String,
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
+    /// What works but is likely not meant.
+    pub warnings: Vec<String>,
+    /// Files with a token that others can read.
+    pub loose: Vec<PathBuf>,
+}
+
+/// The files with a token in them that others than their owner can read.
+pub fn loose_secrets(config: &Config) -> Vec<PathBuf> {
+    let helpers = config.control.helpers.iter().filter_map(|helper| helper.token_file.as_deref());
+    let own = config.helper.token_file.as_deref();
+    let is_loose = |path: &Path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+    helpers.chain(own).filter(|path| is_loose(path)).map(Path::to_owned).collect()
+}
+
+/// The checks of the configuration; `found` is its faults as `config check` tells them, or what it holds.
+pub fn on_configuration(found: Result<&Described, &str>) -> Vec<Check> {
+    let files = Draft::of(Area::Configuration, "files");
+    let described = match found {
+        Ok(described) => described,
+        Err(faults) => {
+            return vec![
+                files.failed(faults.trim_end(), "mend what is marked; `blockspan config check` shows it again"),
+            ];
+        }
+    };
+    let names: Vec<String> = described.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    let read = if names.is_empty() { String::new() } else { format!("; read {}", names.join(", ")) };
+    let mut checks = vec![files.ok(format!("{}{read}", described.summary))];
+    checks.extend(described.warnings.iter().map(|warning| {
+        Draft::of(Area::Configuration, "warning").warning(warning.trim_end(), "change it, if it is not meant so")
+    }));
+    checks.extend(described.loose.iter().map(|path| {
+        let path = path.to_string_lossy();
+        Draft::of(Area::Configuration, "secret")
+            .about(path.clone())
+            .warning("others on this machine can read this token", format!("chmod 600 {path}"))
+    }));
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn faults_warnings_and_loose_secrets_are_told() {
+        let described = Described {
+            summary: "2 sites".to_owned(),
+            files: vec!["targets.toml".into()],
+            warnings: vec!["the control is the vantage".to_owned()],
+            loose: vec!["token".into()],
+        };
+        let checks = on_configuration(Ok(&described));
+        assert_eq!(checks[0].found, "2 sites; read targets.toml");
+        let states: Vec<State> = checks.iter().map(|check| check.state).collect();
+        assert_eq!(states, [State::Ok, State::Warning, State::Warning]);
+        assert_eq!(checks[2].advice.as_deref(), Some("chmod 600 token"));
+        let checks = on_configuration(Err("error: unknown key\n"));
+        assert_eq!((checks.len(), checks[0].state), (1, State::Failed));
+    }
+}
