@@ -113,9 +113,7 @@ fn a_daemon_that_was_halted_says_so_and_no_span_opens() {
     daemon.says("the machine slept or the process was halted");
     let told = until("it is recorded", || silences(&place).into_iter().next());
     assert_eq!((told.kind, told.cause), (SilenceKind::NotMeasuring, Some(SilenceCause::Asleep)));
-    let (from, to) = (told.start.latest.unwrap(), told.end.unwrap().latest.unwrap());
-    assert!(from <= halted && halted.since(from) < Duration::from_secs(8), "{told:?}");
-    assert!(to >= going_on && to.since(going_on) < Duration::from_secs(8), "{told:?}");
+    assert!(told.start.contains(halted) && told.end.unwrap().contains(going_on), "{told:?}");
     thread::sleep(Duration::from_secs(3));
     daemon.stop(Signal::SIGTERM);
     assert!(Reader::open(&place.path("blockspan.db")).unwrap().spans(&SpanFilter::default()).unwrap().is_empty());

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+use super::awake::since_boot;
 use super::instrument::{Instrument, Standing};
 use super::journal;
 use super::recording::Outlet;
@@ -37,6 +38,9 @@ enum Finished {
     Controls(Vec<(ControlId, bool)>),
 }
 
+/// What a task brought back, and when it had begun in time since the machine was started.
+type Brought = (Duration, Finished);
+
 /// The loop that measures.
 pub(super) struct Conductor {
     pub instrument: Arc<Instrument>,
@@ -47,7 +51,7 @@ pub(super) struct Conductor {
     pub sentry: Arc<Sentry>,
     plan: Plan,
     chance: Jitter,
-    tasks: JoinSet<Finished>,
+    tasks: JoinSet<Brought>,
     under_way: HashMap<Id, SeriesKey>,
 }
 
@@ -173,18 +177,23 @@ impl Conductor {
             unsettled: state.is_some_and(|state| state.is_unsettled() || state.span.is_some()),
             baseline: state.and_then(|state| state.baseline(self.instrument.detector.params())),
         };
-        let handle = self.tasks.spawn(async move {
+        let id = self.spawn(async move {
             let _counted = guard;
             let seen = instrument.observe(&of_task, trigger, standing).await.map(Box::new);
             Finished::Round(of_task, seen)
         });
-        self.under_way.insert(handle.id(), key);
+        self.under_way.insert(id, key);
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = Finished> + Send + 'static) -> Id {
+        let begun = since_boot();
+        self.tasks.spawn(async move { (begun, task.await) }).id()
     }
 
     fn start_canaries(&mut self, wanted: impl Fn(&VantageId) -> bool) {
         for vantage in self.instrument.vantages().into_iter().filter(wanted) {
             let instrument = Arc::clone(&self.instrument);
-            self.tasks.spawn(async move {
+            self.spawn(async move {
                 let report = instrument.ask_canaries(&vantage).await;
                 Finished::Canaries(vantage, report)
             });
@@ -196,14 +205,20 @@ impl Conductor {
             return;
         }
         let instrument = Arc::clone(&self.instrument);
-        self.tasks.spawn(async move { Finished::Controls(instrument.try_controls().await) });
+        self.spawn(async move { Finished::Controls(instrument.try_controls().await) });
     }
 
-    fn take_in(&mut self, ended: Result<(Id, Finished), JoinError>) {
+    fn take_in(&mut self, ended: Result<(Id, Brought), JoinError>) {
         match ended {
-            Ok((id, finished)) => {
+            Ok((id, (begun, finished))) => {
                 self.under_way.remove(&id);
+                let halted = self.sentry.halted_since(begun);
                 match finished {
+                    Finished::Round(key, _) if halted => {
+                        info!("{key}: nothing ran while it was being measured; that measurement says nothing");
+                        self.put_back(&key);
+                    }
+                    _ if halted => {}
                     Finished::Round(key, seen) => self.finish_round(&key, seen),
                     Finished::Canaries(vantage, report) => self.note_canaries(&vantage, report.as_ref()),
                     Finished::Controls(tried) => {

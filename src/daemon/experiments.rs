@@ -31,6 +31,9 @@ const CANARY_REST: Duration = Duration::from_secs(200);
 /// Between the rounds that are made at once when someone asks for a series by hand.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Rounds that are under way at once may note their times out of order by so much.
+const SAME_TIME: Duration = Duration::from_secs(60);
+
 /// Makes and remembers the experiments.
 pub(super) struct ExperimentDesk {
     config: ExperimentsConfig,
@@ -127,22 +130,22 @@ impl ExperimentDesk {
 impl Book {
     /// Notes an anomaly; whether there was one within the hour before it.
     fn note_anomaly(&mut self, key: &SeriesKey, at: Timestamp) -> bool {
-        self.series.retain(|_, page| page.anomaly.is_some_and(|anomaly| at.since(anomaly) <= HOUR));
-        self.spent.retain(|_, spent| spent.last().is_some_and(|last| at.since(*last) <= HOUR));
+        self.series.retain(|_, page| page.anomaly.is_some_and(|anomaly| passed(anomaly, at) <= HOUR));
+        self.spent.retain(|_, spent| spent.last().is_some_and(|last| passed(*last, at) <= HOUR));
         self.series.entry(key.clone()).or_default().anomaly.replace(at).is_some()
     }
 
     /// Whether an experiment may be made now; if so, it counts from now on.
     fn grant(&mut self, key: &SeriesKey, design: &Design, now: Timestamp, per_hour: usize, by_hand: bool) -> bool {
         let spent = self.spent.entry(key.site.clone()).or_default();
-        spent.retain(|at| now.since(*at) < HOUR);
+        spent.retain(|at| passed(*at, now) < HOUR);
         if spent.len() >= per_hour {
             return false;
         }
         let page = self.series.entry(key.clone()).or_default();
-        page.begun.retain(|(_, at)| now.since(*at) < HOUR);
+        page.begun.retain(|(_, at)| passed(*at, now) < HOUR);
         let same = || page.begun.iter().filter(|(kind, _)| *kind == design.kind());
-        let rested = same().all(|(_, at)| now.since(*at) >= SPACING);
+        let rested = same().all(|(_, at)| passed(*at, now) >= SPACING);
         if !by_hand && same().count() >= QUICK && !rested {
             return false;
         }
@@ -158,7 +161,7 @@ impl Book {
     fn rested(&self, vantage: &VantageId, usable: &[Url], now: Timestamp, by_hand: bool) -> Option<Url> {
         let used = |url: &Url| self.canaries.get(&(vantage.clone(), url.clone())).copied();
         let longest = usable.iter().min_by_key(|url| used(url))?;
-        let rested = used(longest).is_none_or(|at| now.since(at) >= CANARY_REST);
+        let rested = used(longest).is_none_or(|at| passed(at, now) >= CANARY_REST);
         (rested || by_hand).then(|| longest.clone())
     }
 
@@ -175,6 +178,12 @@ impl Book {
         let pairs = self.series.get(key).map(|page| page.pairs.as_slice()).unwrap_or_default();
         pairs.iter().filter(|pair| now.since(pair.began()) <= HOUR).cloned().collect()
     }
+}
+
+/// The time from `at` to `now`. What lies in the future was noted before the clock was set back: nobody knows how long
+/// ago, and it must not keep experiments waiting until the clock has caught up.
+fn passed(at: Timestamp, now: Timestamp) -> Duration {
+    if at.since(now) > SAME_TIME { Duration::MAX } else { now.since(at) }
 }
 
 /// Whether the vantage seems to have no network: then an experiment says nothing.
@@ -197,6 +206,14 @@ fn spare_canaries(station: &Station, canaries: Option<&CanaryReport>) -> Vec<Url
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_noted_before_the_clock_was_set_back_keeps_nobody_waiting() {
+        let at = |seconds: i64| Timestamp::from_unix_ms(seconds * 1000);
+        assert_eq!(passed(at(100), at(160)), Duration::from_secs(60));
+        assert_eq!(passed(at(160), at(100)), Duration::ZERO, "rounds at once");
+        assert!(passed(at(3_700), at(100)) > HOUR);
+    }
     use crate::model::{Attempt, CanaryResult, Elapsed, Failure};
 
     fn key(url: &str) -> SeriesKey {

@@ -24,6 +24,8 @@ use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 
 /// Time between two looks for measurements that are older than they are to be kept.
 const PRUNE_ROUND: Duration = Duration::from_secs(3600);
+/// Time from the start to the first look.
+const FIRST_PRUNE: Duration = Duration::from_secs(600);
 /// How long the store is tried at a stop when it cannot take records.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -145,7 +147,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         let reloader =
             Reloader { paths, current: config.clone(), files, board, metrics: Arc::clone(&metrics), instruments };
         tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
-        tokio::spawn(keep_house(recorder.clone(), config, metrics, stop.clone()));
+        tokio::spawn(keep_house(recorder.clone(), config, metrics, Arc::clone(&sentry), stop.clone()));
         let standing = tokio::spawn(Arc::clone(&sentry).stand(recorder.clone(), stop.clone()));
         info!(
             "watching {}; look at http://{address}/ (metrics at /metrics); the record is {}",
@@ -228,14 +230,25 @@ pub fn watch_signals(stop: CancellationToken) -> Result<(), RunError> {
 }
 
 /// Forgets measurements that are older than they are to be kept, and tells how large the record is.
-async fn keep_house(recorder: Recorder, config: Config, metrics: Arc<Metrics>, stop: CancellationToken) {
+async fn keep_house(
+    recorder: Recorder,
+    config: Config,
+    metrics: Arc<Metrics>,
+    sentry: Arc<Sentry>,
+    stop: CancellationToken,
+) {
     let mut size_round = tokio::time::interval(Duration::from_secs(60));
-    let mut prune_round = tokio::time::interval(PRUNE_ROUND);
+    // A machine may start with a wrong clock, and forgetting cannot be undone.
+    let mut prune_round = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_PRUNE, PRUNE_ROUND);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = size_round.tick() => metrics.store_bytes(recorder.bytes()),
             _ = prune_round.tick() => {
+                if sentry.stepped_within(PRUNE_ROUND) {
+                    info!("the clock was stepped lately: old measurements are kept for another hour");
+                    continue;
+                }
                 match recorder.prune(Timestamp::now().minus(config.store.keep_measurements)).await {
                     Ok(0) => {}
                     Ok(count) => info!("{count} measurements are past their keeping time and were removed"),

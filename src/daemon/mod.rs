@@ -1,5 +1,6 @@
 //! Puts the rooms together and keeps them running: start in order, measure in rounds, reload, stop in order.
 
+mod awake;
 mod chain;
 mod check;
 mod conductor;

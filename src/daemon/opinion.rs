@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
+use super::awake::Moment;
 use super::station::Station;
 use crate::model::{CanaryReport, CanaryScope, ControlId, ControlReport, Measurement, Trigger, VantageId};
 use crate::probe::{Extras, HelperClient, Prober, Target, ask_canaries, control_report};
@@ -28,7 +29,7 @@ struct Shared<K, V> {
     slots: Mutex<HashMap<K, Slot<V>>>,
 }
 
-type Slot<V> = Arc<tokio::sync::Mutex<Option<(Instant, V)>>>;
+type Slot<V> = Arc<tokio::sync::Mutex<Option<(Moment, V)>>>;
 
 /// Answers kept at most; the table is emptied of old ones beyond it.
 const MOST_SLOTS: usize = 4096;
@@ -48,7 +49,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
         suits: impl Fn(&V) -> bool,
         ask: impl FnOnce() -> F,
     ) -> V {
-        let came = Instant::now();
+        let came = Moment::now();
         let slot = {
             let mut slots = self.slots.lock();
             if slots.len() >= MOST_SLOTS {
@@ -58,12 +59,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
         };
         let mut held = slot.lock().await;
         if let Some((at, value)) = held.as_ref()
-            && came.saturating_duration_since(*at) <= max_age
+            && came.since(*at) <= max_age
             && suits(value)
         {
             return value.clone();
         }
-        let at = Instant::now();
+        let at = Moment::now();
         let value = ask().await;
         *held = Some((at, value.clone()));
         value
@@ -188,7 +189,7 @@ fn control_id(station: &Station) -> Option<ControlId> {
 pub(super) struct CanaryDesk {
     reports: Shared<VantageId, CanaryReport>,
     /// What each vantage's said last, for who does not want to wait.
-    latest: Mutex<HashMap<VantageId, (Instant, CanaryReport)>>,
+    latest: Mutex<HashMap<VantageId, (Moment, CanaryReport)>>,
 }
 
 impl CanaryDesk {
@@ -199,7 +200,7 @@ impl CanaryDesk {
     /// What the canaries of a vantage last said, if that is not long ago. Asks nobody.
     pub(super) fn latest(&self, vantage: &VantageId) -> Option<CanaryReport> {
         let latest = self.latest.lock();
-        latest.get(vantage).filter(|(at, _)| at.elapsed() <= LATEST).map(|(_, report)| report.clone())
+        latest.get(vantage).filter(|(at, _)| Moment::now().since(*at) <= LATEST).map(|(_, report)| report.clone())
     }
 
     /// What the canaries of `station` say. None when it has none.
@@ -209,7 +210,7 @@ impl CanaryDesk {
         }
         let ask = || ask_canaries(prober, &station.vantage, &station.canaries);
         let report = self.reports.get(station.vantage.id(), FRESH, |_| true, ask).await;
-        self.latest.lock().insert(station.vantage.id().clone(), (Instant::now(), report.clone()));
+        self.latest.lock().insert(station.vantage.id().clone(), (Moment::now(), report.clone()));
         Some(report)
     }
 }

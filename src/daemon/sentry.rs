@@ -9,7 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::detect::{EVERY, Finding, Life, Pulse, Reach, Reading, SIGN_OF_LIFE, Silences};
+use super::awake::{reading, since_boot};
+use crate::detect::{EVERY, Finding, HALTED, Life, Pulse, Reach, SIGN_OF_LIFE, Silences};
 use crate::model::{CanaryReport, ClockStep, SilenceCause, SilenceKind, SpanId, Timestamp, VantageId, VantageSpan};
 use crate::serve::{Board, Metrics};
 use crate::store::{Note, Recorder};
@@ -27,9 +28,44 @@ struct Watch {
     steps: Vec<ClockStep>,
 }
 
+/// What the looks at the clocks told, in time since the machine was started.
+#[derive(Debug, Default)]
+struct Looks {
+    /// When the last one was.
+    last: Option<Duration>,
+    /// When it was last found that nothing had run.
+    awoke: Option<Duration>,
+    /// When the wall clock was last found to have been stepped.
+    stepped: Option<Duration>,
+}
+
+impl Looks {
+    /// Whether nothing ran for a while since `begun`: found already, or about to be at `now`.
+    fn halted_since(&self, begun: Duration, now: Duration) -> bool {
+        let overdue = self.last.is_some_and(|last| now.saturating_sub(last) > EVERY + HALTED);
+        overdue || self.awoke.is_some_and(|awoke| awoke > begun)
+    }
+
+    /// Whether the wall clock was stepped at most `time` before `now`.
+    fn stepped_within(&self, time: Duration, now: Duration) -> bool {
+        self.stepped.is_some_and(|stepped| now.saturating_sub(stepped) <= time)
+    }
+
+    fn note(&mut self, now: Duration, findings: &[Finding]) {
+        self.last = Some(now);
+        for finding in findings {
+            match finding {
+                Finding::Asleep { .. } => self.awoke = Some(now),
+                Finding::Stepped(_) => self.stepped = Some(now),
+            }
+        }
+    }
+}
+
 /// Told of what is seen by whoever sees it; writes in its own time.
 pub(super) struct Sentry {
     watch: Mutex<Watch>,
+    looks: Mutex<Looks>,
     metrics: Arc<Metrics>,
     board: Arc<Board>,
 }
@@ -47,7 +83,7 @@ impl Sentry {
         let watched: BTreeSet<VantageId> = watched.iter().cloned().collect();
         let (silences, changed) = Silences::resume(earlier, open, &watched, now);
         let watch = Watch { silences, watched, began: now, changed: BTreeMap::new(), steps: Vec::new() };
-        let sentry = Self { watch: Mutex::new(watch), metrics, board };
+        let sentry = Self { watch: Mutex::new(watch), looks: Mutex::default(), metrics, board };
         sentry.take(&mut sentry.watch.lock(), changed);
         sentry
     }
@@ -82,6 +118,17 @@ impl Sentry {
     /// Whether the canaries of `vantage` are worth asking sooner than usual.
     pub(super) fn doubts(&self, vantage: &VantageId) -> bool {
         self.watch.lock().silences.is_in_doubt(vantage)
+    }
+
+    /// Whether nothing ran for a while after `begun`, which is in time since the machine was started. What was under
+    /// way then ran out of time, or lost its connections, while nobody looked.
+    pub(super) fn halted_since(&self, begun: Duration) -> bool {
+        self.looks.lock().halted_since(begun, since_boot())
+    }
+
+    /// Whether the wall clock was stepped at most `time` ago.
+    pub(super) fn stepped_within(&self, time: Duration) -> bool {
+        self.looks.lock().stepped_within(time, since_boot())
     }
 
     fn found(&self, finding: Finding) {
@@ -174,9 +221,10 @@ impl Sentry {
                 () = stop.cancelled() => return,
                 _ = look.tick() => {}
             }
-            for finding in pulse.look(reading()) {
-                self.found(finding);
-            }
+            let now = reading();
+            let findings = pulse.look(now);
+            self.looks.lock().note(now.since_boot, &findings);
+            findings.into_iter().for_each(|finding| self.found(finding));
             if signed.is_none_or(|at| at.elapsed() + EVERY > SIGN_OF_LIFE) {
                 self.sign(&recorder, false).await;
                 signed = Some(Instant::now());
@@ -196,8 +244,34 @@ impl Sentry {
     }
 }
 
-/// The clocks now.
-fn reading() -> Reading {
-    let since_boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from);
-    Reading { wall: Timestamp::now(), since_boot: since_boot.unwrap_or_default() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_began_before_a_halt_ended_was_halted() {
+        let asleep = Finding::Asleep { from: Timestamp::from_unix_ms(0), to: Timestamp::from_unix_ms(1) };
+        let mut looks = Looks::default();
+        assert!(!looks.halted_since(s(1), s(1000)), "nobody looks at the clocks");
+        looks.note(s(100), &[]);
+        assert!(!looks.halted_since(s(90), s(110)));
+        assert!(looks.halted_since(s(90), s(136)), "the next look is overdue");
+        looks.note(s(200), &[asleep]);
+        assert!(looks.halted_since(s(199), s(205)) && !looks.halted_since(s(201), s(205)));
+        looks.note(s(205), &[]);
+        assert!(looks.halted_since(s(199), s(206)) && !looks.halted_since(s(201), s(206)));
+    }
+
+    #[test]
+    fn a_clock_that_was_stepped_is_remembered_for_as_long_as_is_asked() {
+        let at = Timestamp::from_unix_ms(0);
+        let mut looks = Looks::default();
+        assert!(!looks.stepped_within(Duration::MAX, s(10)), "it never was");
+        looks.note(s(10), &[Finding::Stepped(ClockStep { at, before: at, by_ms: 2000 })]);
+        assert!(looks.stepped_within(s(9), s(15)) && !looks.stepped_within(s(3), s(15)));
+    }
 }

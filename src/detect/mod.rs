@@ -17,7 +17,7 @@ mod tests;
 
 pub use pace::PaceParams;
 pub use params::Params;
-pub use pulse::{EVERY, Finding, Pulse, Reading};
+pub use pulse::{EVERY, Finding, HALTED, Pulse, Reading};
 pub use sequential::Detector;
 pub use silence::{Life, Reach, SIGN_OF_LIFE, Silences};
 pub use state::{LastVerdict, SeriesState};

@@ -31,7 +31,7 @@ pub enum Finding {
 /// The look at the clocks is due so often.
 pub const EVERY: Duration = Duration::from_secs(5);
 /// A look that comes so much too late means that nothing ran: a machine under load is late by seconds.
-const HALTED: Duration = Duration::from_secs(30);
+pub const HALTED: Duration = Duration::from_secs(30);
 /// A wall clock that gains or loses more than this between two looks was stepped; NTP slews by at most 500 parts in a
 /// million, which is 2.5 ms in five seconds.
 const STEP: Duration = Duration::from_secs(1);

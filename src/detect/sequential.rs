@@ -5,7 +5,7 @@ use super::state::{LastVerdict, Run, SeriesState};
 use super::{Outcome, Params, Trial, partial};
 use crate::model::{
     Bracket, Measurement, Mechanism, Pace, PartialScope, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanId,
-    SpanSource, Status, Timestamp, Verdict,
+    SpanSource, Status, Verdict,
 };
 
 /// Prior odds against a block at any one moment, as a score: what confidence must first make good.
@@ -161,8 +161,8 @@ impl Detector {
             return None;
         }
         let mut span = state.span.take()?;
-        span.end = Some(ordered(state.last_evident, state.recovered));
-        span.ongoing = false;
+        let end = Bracket::ordered(state.last_evident, state.recovered);
+        close(&mut span, end);
         *state = SeriesState {
             last: state.last.take(),
             settled: state.settled,
@@ -234,7 +234,7 @@ impl Detector {
             mechanism: Some(mechanism),
             partial: None,
             segments: vec![Segment { from, mechanism }],
-            start: ordered(last_good, state.run.evident_at),
+            start: Bracket::ordered(last_good, state.run.evident_at),
             end: None,
             ongoing: true,
             last_observed: Some(trial.from),
@@ -304,11 +304,13 @@ fn confidence(score: f64, proven: bool, mechanism: Mechanism) -> f64 {
     posterior.min(cap)
 }
 
-/// A bracket with its bounds in order. When the clock stepped back between them, the first one says nothing in terms of
-/// the new time: it is left open.
-fn ordered(a: Option<Timestamp>, b: Option<Timestamp>) -> Bracket {
-    match (a, b) {
-        (Some(a), Some(b)) if a > b => Bracket { earliest: None, latest: Some(b) },
-        (earliest, latest) => Bracket { earliest, latest },
+/// Closes a span. Whatever of it lies beyond the end is of a clock that stepped back since.
+fn close(span: &mut Span, end: Bracket) {
+    span.start = span.start.not_after(&end);
+    if let Some(latest) = end.latest {
+        span.segments.iter_mut().for_each(|segment| segment.from = segment.from.min(latest));
+        span.last_observed = span.last_observed.map(|observed| observed.min(latest));
     }
+    span.end = Some(end);
+    span.ongoing = false;
 }

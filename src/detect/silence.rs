@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::pulse::EVERY;
 use crate::model::{
     Bracket, CanaryReport, CanaryScope, SilenceCause, SilenceKind, SpanId, Timestamp, VantageId, VantageSpan,
 };
@@ -14,6 +15,9 @@ use crate::model::{
 /// Askings in a row that open or close a silence. Each asks all canaries: that all of three fail by chance at 5 % loss
 /// comes once in 8,000 askings, twice in a row once in a century of asking every minute.
 const ENOUGH: u32 = 2;
+
+/// A look at the clocks is no later than this, if anything runs at all.
+const PUNCTUAL: Duration = Duration::from_secs(EVERY.as_secs() + 1);
 
 /// How long after a sign of life the next one is due at the latest.
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -161,16 +165,18 @@ impl Silences {
         Some(span)
     }
 
-    /// Nothing ran from `from` to `to`: the machine slept, or the process was halted.
+    /// Nothing ran between the looks at the clocks at `from` and `to`: the machine slept, or the process was halted. It
+    /// ran for less than the time between two looks after the one, and before the other: timers stand still in a sleep.
     pub fn slept(&mut self, from: Timestamp, to: Timestamp) -> Vec<VantageSpan> {
         let to = to.max(from);
+        let start = Bracket { earliest: Some(from), latest: Some(from.plus(PUNCTUAL).min(to)) };
+        let end = Bracket { earliest: Some(to.minus(PUNCTUAL).max(from)), latest: Some(to) };
         let mut slept = Vec::new();
         for (vantage, standing) in self.vantages.iter_mut().filter(|(_, standing)| standing.pause.is_none()) {
             (standing.agreed, standing.other) = (None, None);
-            let mut span =
-                new(vantage, SilenceKind::NotMeasuring, Bracket { earliest: Some(from), latest: Some(from) });
+            let mut span = new(vantage, SilenceKind::NotMeasuring, start);
             span.cause = Some(SilenceCause::Asleep);
-            span.end = Some(Bracket { earliest: Some(to), latest: Some(to) });
+            span.end = Some(end);
             slept.push(span);
         }
         slept
@@ -321,7 +327,8 @@ mod tests {
     fn sleep_is_over_when_it_is_noticed_and_not_told_twice_of_a_paused_vantage() {
         let mut silences = started();
         let slept = silences.slept(at(10), at(400));
-        assert_eq!((slept[0].cause, slept[0].end), (Some(SilenceCause::Asleep), Some(bracket(400, 400))));
+        assert_eq!((slept[0].cause, slept[0].start), (Some(SilenceCause::Asleep), bracket(10, 16)));
+        assert_eq!(slept[0].end, Some(bracket(394, 400)));
         silences.stop(&watched(), SilenceCause::Unlisted, at(500));
         assert!(silences.slept(at(600), at(700)).is_empty());
     }

@@ -208,6 +208,22 @@ fn a_stepped_clock_never_turns_a_bracket_round() {
 }
 
 #[test]
+fn a_clock_that_steps_back_within_a_block_leaves_one_span_of_no_negative_length() {
+    let mut series = Series::new();
+    series.probe(7200, Outcome::Good);
+    series.probes(&[7260, 7270, 7285, 7305, 7335, 7365, 7395], BAD);
+    series.probes(&[3740, 3800, 3830, 3860], BAD);
+    series.probes(&[3920, 3930, 3945, 3965, 3980, 3995, 4025, 4040, 4055], Outcome::Good);
+    assert_eq!(series.kinds(), [SpanChangeKind::Opened, SpanChangeKind::Closed]);
+    let span = series.last();
+    let end = span.end.unwrap();
+    assert!(end.earliest.is_some() && end.earliest <= end.latest);
+    assert_eq!(span.start, crate::model::Bracket { earliest: None, latest: end.latest });
+    assert!(span.segments.iter().all(|segment| Some(segment.from) <= end.latest));
+    assert!(span.last_observed <= end.latest);
+}
+
+#[test]
 fn a_clock_that_steps_back_stops_neither_opening_nor_closing() {
     let mut series = Series::new();
     series.probe(7200, Outcome::Good).probe(7260, BAD);

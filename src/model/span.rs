@@ -18,6 +18,21 @@ pub struct Bracket {
 }
 
 impl Bracket {
+    /// A bracket with its bounds in order. When the clock stepped back between them, the first one says nothing in terms
+    /// of the new time: it is left open.
+    pub fn ordered(earliest: Option<Timestamp>, latest: Option<Timestamp>) -> Self {
+        let earliest = earliest.filter(|earliest| latest.is_none_or(|latest| *earliest <= latest));
+        Self { earliest, latest }
+    }
+
+    /// This bracket of a start as it can stand beside that of the end: what lies beyond the end is of a clock that
+    /// stepped back since, and all that is left to say is that it began before it ended.
+    #[must_use]
+    pub fn not_after(self, end: &Self) -> Self {
+        let latest = end.latest.map_or(self.latest, |end| Some(self.latest.map_or(end, |latest| latest.min(end))));
+        Self::ordered(self.earliest, latest)
+    }
+
     /// Whether `instant` lies within the bounds.
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.earliest.is_none_or(|earliest| earliest <= instant) && self.latest.is_none_or(|latest| instant <= latest)

@@ -61,9 +61,30 @@ pub(crate) struct Story {
     /// Instants at which the daemon is killed (SIGKILL) and started again.
     #[serde(default)]
     pub(crate) kill_at: Vec<f64>,
+    /// When the daemon is halted (SIGSTOP) and goes on (SIGCONT), in seconds.
+    pub(crate) halt: Option<[f64; 2]>,
+    /// The silences of the vantage that must be on record at the end, in order, and no others but those between two
+    /// lives of the daemon.
+    #[serde(default, rename = "silence")]
+    pub(crate) silences: Vec<ExpectedSilence>,
     /// The spans that must be on record at the end, in order, and no others.
     #[serde(default, rename = "span")]
     pub(crate) spans: Vec<ExpectedSpan>,
+}
+
+/// One stretch in which the vantage tells nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedSilence {
+    pub(crate) kind: String,
+    /// Why, when nothing was measured.
+    pub(crate) cause: Option<String>,
+    /// When it truly began, in seconds.
+    pub(crate) from: f64,
+    /// When it truly ended.
+    pub(crate) until: f64,
+    /// Most seconds that each bracket may be wide.
+    pub(crate) width: f64,
 }
 
 /// One span.

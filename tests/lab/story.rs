@@ -2,10 +2,10 @@
 //! truth.
 
 use std::process::Child;
-use std::thread::sleep;
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::binary;
 use crate::expect::{ExpectedSpan, Story};
 use crate::files;
+
 use crate::lab::Lab;
+use crate::router::Clock;
 use crate::scenario::{Rule, Scenario};
 
 /// Between two looks at the record.
@@ -36,6 +38,8 @@ pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
     let mut daemon = Daemon(start(lab, run)?);
     let mut kills = story.kill_at.iter().copied().peekable();
     let mut on_record = vec![OnRecord::default(); story.spans.len()];
+    ensure!(story.halt.is_none() || story.kill_at.is_empty(), "a story halts its daemon or kills it, not both");
+    let halting = story.halt.map(|halt| halter(lab.clock, daemon.0.id(), halt));
     while lab.clock.now() < story.seconds {
         if let Some(status) = daemon.0.try_wait()? {
             bail!("the daemon ended by itself at {:.1} s: {status}", lab.clock.now());
@@ -56,9 +60,63 @@ pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
     ensure!(status.success(), "the daemon ended with {status} on SIGTERM");
     let spans = history(lab)?;
     let truth = |seconds: f64| lab.clock.unix_ms(seconds);
-    let faults = compare(story, &scenario.rules, &spans, &on_record, truth);
-    ensure!(faults.is_empty(), "{}\n{:#}", faults.join("\n"), Value::from(spans));
+    let mut faults = compare(story, &scenario.rules, &spans, &on_record, truth);
+    let silences = silences(lab)?;
+    let halted = halting.map(|halting| halting.join().map_err(|_| anyhow!("the halter broke off"))).transpose()?;
+    faults.extend(compare_silences(story, &silences, halted.transpose()?, truth));
+    ensure!(faults.is_empty(), "{}\n{:#}\n{:#}", faults.join("\n"), Value::from(spans), Value::from(silences));
     Ok(())
+}
+
+/// Halts the process and lets it go on, and tells when it truly did.
+fn halter(clock: Clock, id: u32, [from, until]: [f64; 2]) -> JoinHandle<Result<[f64; 2]>> {
+    spawn(move || {
+        let process = Pid::from_raw(i32::try_from(id)?);
+        let wait = |until: f64| sleep(Duration::from_secs_f64((until - clock.now()).max(0.0)));
+        wait(from);
+        kill(process, Signal::SIGSTOP)?;
+        let halted = clock.now();
+        wait(until);
+        let going_on = clock.now();
+        kill(process, Signal::SIGCONT)?;
+        Ok([halted, going_on])
+    })
+}
+
+/// The silences on record, but for those between two lives of the daemon.
+fn silences(lab: &Lab) -> Result<Vec<Value>> {
+    let args = ["history", "--silences", "--format", "json"];
+    let finished = binary::run(lab, "silences", &args, Duration::from_secs(10))?;
+    ensure!(finished.exit == Some(0), "history --silences ended with {:?}", finished.exit);
+    let mut silences: Vec<Value> = serde_json::from_str(&finished.stdout).context("no JSON array of silences")?;
+    silences.retain(|silence| silence["cause"] != "stopped" && silence["cause"] != "broke_off");
+    Ok(silences)
+}
+
+/// Everything in which the silences on record differ from the truth; `halted` is when the daemon truly was.
+pub(crate) fn compare_silences(
+    story: &Story,
+    silences: &[Value],
+    halted: Option<[f64; 2]>,
+    unix_ms: impl Fn(f64) -> i64,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    if silences.len() != story.silences.len() {
+        faults.push(format!("{} silences expected, {} on record", story.silences.len(), silences.len()));
+    }
+    for (number, (expected, silence)) in story.silences.iter().zip(silences).enumerate() {
+        if silence["kind"] != expected.kind.as_str() || silence["cause"].as_str() != expected.cause.as_deref() {
+            faults.push(format!("silence {number}: {} {:?} expected", expected.kind, expected.cause));
+        }
+        let of_halt = halted.filter(|_| expected.cause.as_deref() == Some("asleep"));
+        let [from, until] = of_halt.unwrap_or([expected.from, expected.until]);
+        for (key, truth) in [("start", from), ("end", until)] {
+            if let Err(fault) = in_bracket(&silence[key], unix_ms(truth), Some(expected.width)) {
+                faults.push(format!("silence {number}: {key}: {fault}"));
+            }
+        }
+    }
+    faults
 }
 
 /// Ends with the test, however that ends.

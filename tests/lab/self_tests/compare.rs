@@ -117,3 +117,43 @@ pub(super) fn wrong_story() -> Result<()> {
     }
     Ok(())
 }
+
+/// A silence that differs from the truth is told.
+pub(super) fn wrong_silence() -> Result<()> {
+    let expected: Story = toml::from_str(
+        r#"
+        url = "https://news.lab/"
+        seconds = 50.0
+        [[silence]]
+        kind = "not_measuring"
+        cause = "asleep"
+        from = 10.0
+        until = 30.0
+        width = 5.0
+        "#,
+    )?;
+    let right = json!({
+        "kind": "not_measuring", "cause": "asleep",
+        "start": {"earliest": "1970-01-01T00:00:08Z", "latest": "1970-01-01T00:00:12Z"},
+        "end": {"earliest": "1970-01-01T00:00:29Z", "latest": "1970-01-01T00:00:32Z"},
+    });
+    let faults = |silences: &[Value]| story::compare_silences(&expected, silences, None, unix_ms).len();
+    ensure!(faults(std::slice::from_ref(&right)) == 0, "the right record is refused");
+    ensure!(faults(&[]) == 1, "a missing silence passes");
+    ensure!(faults(&[right.clone(), right.clone()]) == 1, "a second silence passes");
+    let wrong = [
+        ("/kind", json!("offline")),
+        ("/cause", json!(null)),
+        ("/start/earliest", json!("1970-01-01T00:00:10.001Z")),
+        ("/end/latest", json!("1970-01-01T00:00:35Z")),
+        ("/end", json!(null)),
+    ];
+    for (place, value) in wrong {
+        let mut record = right.clone();
+        if let Some(slot) = record.pointer_mut(place) {
+            *slot = value.clone();
+        }
+        ensure!(faults(&[record]) == 1, "{place} = {value} passes");
+    }
+    Ok(())
+}

@@ -48,13 +48,14 @@ pub(crate) const IN_LAB: [(&str, Test); 31] = [
 ];
 
 /// Self-tests of pure parts, which run everywhere.
-pub(crate) const PURE: [(&str, Test); 8] = [
+pub(crate) const PURE: [(&str, Test); 9] = [
     ("parts::a_client_hello_cut_anywhere_is_not_yet_one", parts::cut_hello),
     ("path::name_patterns", path::patterns),
     ("path::acts_without_meaning_are_refused", path::senseless),
     ("path::losses_are_even_and_the_same_in_every_run", path::losses),
     ("compare::a_wrong_check_is_caught", compare::wrong_check),
     ("compare::a_wrong_story_is_caught", compare::wrong_story),
+    ("compare::a_wrong_silence_is_caught", compare::wrong_silence),
     ("compare::nothing_is_blocked_where_nobody_blocks", compare::nobody_blocks),
     ("page::verdicts_page_is_up_to_date", page::verdicts_page),
 ];
