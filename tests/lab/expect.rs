@@ -93,6 +93,8 @@ pub(crate) struct ExpectedSilence {
 pub(crate) struct ExpectedSpan {
     pub(crate) status: String,
     pub(crate) mechanism: String,
+    /// The part of the way that is blocked, when it is not all of it.
+    pub(crate) partial: Option<String>,
     /// The rule of the censor whose window is the truth.
     pub(crate) truth: String,
     /// Whether it still goes on at the end.

@@ -181,6 +181,9 @@ fn compare_span(
     unix_ms: impl Fn(f64) -> i64,
 ) -> Vec<String> {
     let mut faults = Vec::new();
+    if span["partial"].as_str() != expected.partial.as_deref() {
+        faults.push(format!("partial is {}, not {:?}", span["partial"], expected.partial));
+    }
     let texts = [
         ("url", story.url.as_str()),
         ("vantage", files::VANTAGE),
