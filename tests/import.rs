@@ -95,6 +95,11 @@ fn a_year_in_any_order_is_one_block_with_a_day_on_either_side() {
     );
     assert_eq!(spans(&place), found);
     assert_eq!(place.good(&["measurements"]).lines().count(), 300);
+    // One dictionary serves the series, also the next time.
+    let record = rusqlite::Connection::open(place.path("blockspan.db")).unwrap();
+    let count = |sql: &str| record.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM dictionary"), 1);
+    assert_eq!(count("SELECT count(*) FROM measurement WHERE dictionary IS NULL"), 0);
     let chart = place.good(&["history", "fergana", "--format", "chart"]);
     assert!(chart.contains("ooni AS9198-KZ"), "{chart}");
 }

@@ -12,7 +12,7 @@ use super::ooni::{Hosts, Reader, Skipped};
 use crate::detect::{Detector, SeriesState};
 use crate::judge::Knowledge;
 use crate::model::{Site, Span, SpanChangeKind, Status};
-use crate::store::{FileMark, Importer, Packed, Press, StoreError};
+use crate::store::{FileMark, Importer, Packed, Press, Primers, StoreError};
 
 /// Lines that travel together.
 const BATCH: usize = 1024;
@@ -109,6 +109,9 @@ pub enum ImportError {
     /// The record.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Packing.
+    #[error("zstd cannot start")]
+    Press(#[source] io::Error),
     /// A thread.
     #[error("a thread of the import broke off")]
     Thread,
@@ -123,6 +126,14 @@ pub struct Halted {
     pub error: ImportError,
     /// Until then.
     pub report: Report,
+}
+
+/// How far it has come and who hears of it.
+struct Course<'t> {
+    report: Report,
+    progress: Progress,
+    told: &'t mut dyn FnMut(Progress),
+    bad: &'t mut dyn FnMut(&BadLine, &[u8]),
 }
 
 /// Lines on their way to a worker, in order of their reading.
@@ -164,33 +175,38 @@ pub fn import(
     told: &mut dyn FnMut(Progress),
     bad: &mut dyn FnMut(&BadLine, &[u8]),
 ) -> Result<Report, Box<Halted>> {
-    let mut report = Report::default();
-    let mut progress = Progress::default();
+    let mut course = Course { report: Report::default(), progress: Progress::default(), told, bad };
+    match run(importer, inputs, order, &mut course) {
+        Ok(()) => Ok(course.report),
+        Err(error) => Err(Box::new(Halted { error, report: course.report })),
+    }
+}
+
+fn run(
+    importer: &mut Importer,
+    inputs: &[Input],
+    order: &Order<'_>,
+    course: &mut Course<'_>,
+) -> Result<(), ImportError> {
+    let primers = importer.primers()?;
     for input in inputs {
         if order.stop.load(Ordering::Relaxed) {
             break;
         }
-        let outcome = one_file(importer, input, order, &mut report, &mut progress, told, bad);
-        if let Err(error) = outcome {
-            return Err(Box::new(Halted { error, report }));
-        }
+        one_file(importer, input, order, &primers, course)?;
     }
-    report.stopped = order.stop.load(Ordering::Relaxed);
-    match replay(importer, order, &mut report, &mut progress, told) {
-        Ok(()) => Ok(report),
-        Err(error) => Err(Box::new(Halted { error: error.into(), report })),
-    }
+    course.report.stopped = order.stop.load(Ordering::Relaxed);
+    Ok(replay(importer, order, course)?)
 }
 
 fn one_file(
     importer: &mut Importer,
     input: &Input,
     order: &Order<'_>,
-    report: &mut Report,
-    progress: &mut Progress,
-    told: &mut dyn FnMut(Progress),
-    bad: &mut dyn FnMut(&BadLine, &[u8]),
+    primers: &Primers,
+    course: &mut Course<'_>,
 ) -> Result<(), ImportError> {
+    let Course { report, progress, told, bad } = course;
     let name = input.name();
     let fingerprint = input.fingerprint()?;
     let mark = match &fingerprint {
@@ -212,6 +228,8 @@ fn one_file(
     let (to_writer, from_workers) = sync_channel::<Judged>(workers * 2);
     let halted = AtomicBool::new(false);
     let before = *progress;
+    let presses = (0..workers).map(|_| Press::new(primers.clone())).collect::<io::Result<Vec<_>>>();
+    let presses = presses.map_err(ImportError::Press)?;
 
     let result = thread::scope(|scope| {
         let reader = scope.spawn(|| {
@@ -219,9 +237,9 @@ fn one_file(
             let to_workers = to_workers;
             read_all(lines, mark.lines, &to_workers, order.stop, &halted)
         });
-        for _ in 0..workers {
+        for press in presses {
             let (from_reader, to_writer, hosts) = (Arc::clone(&from_reader), to_writer.clone(), &hosts);
-            scope.spawn(move || work(&from_reader, &to_writer, hosts, order.knowledge));
+            scope.spawn(move || work(&from_reader, &to_writer, Reader::new(hosts, order.knowledge), press));
         }
         drop(to_writer);
         let mut waiting = BTreeMap::new();
@@ -316,9 +334,12 @@ fn read_all(
     }
 }
 
-fn work(from_reader: &Mutex<Receiver<Batch>>, to_writer: &SyncSender<Judged>, hosts: &Hosts, knowledge: &Knowledge) {
-    let mut reader = Reader::new(hosts, knowledge);
-    let Ok(mut press) = Press::new() else { return };
+fn work(
+    from_reader: &Mutex<Receiver<Batch>>,
+    to_writer: &SyncSender<Judged>,
+    mut reader: Reader<'_>,
+    mut press: Press,
+) {
     loop {
         let batch = from_reader.lock().ok().and_then(|receiver| receiver.recv().ok());
         let Some(batch) = batch else { return };
@@ -332,30 +353,33 @@ fn work(from_reader: &Mutex<Receiver<Batch>>, to_writer: &SyncSender<Judged>, ho
             bad: Vec::new(),
         };
         let mut texts = Vec::new();
+        let mut judged = Vec::with_capacity(batch.lines.len());
         for (number, line) in batch.lines {
             let Line::Whole(line) = line else {
                 done.bad.push((number, format!("it is longer than {} MiB", MOST_LINE >> 20)));
                 continue;
             };
-            let read = reader.read(&line).and_then(|read| match read {
-                Ok((evidence, verdict)) => {
-                    let packed = press.pack(&evidence, &verdict).map_err(|error| error.to_string())?;
+            match reader.read(&line) {
+                Ok(Ok((evidence, verdict))) => judged.push((number, line, evidence, verdict)),
+                Ok(Err(Skipped::OtherSite)) => done.other_sites += 1,
+                Ok(Err(Skipped::OtherTest)) => done.other_tests += 1,
+                Err(problem) => {
+                    done.bad.push((number, problem));
+                    texts.push((number, line));
+                }
+            }
+        }
+        let packed = press.pack(judged.iter().map(|(_, _, evidence, verdict)| (evidence, verdict)));
+        for (packed, (number, line, _, verdict)) in packed.into_iter().zip(judged) {
+            match packed {
+                Ok(packed) => {
                     done.statuses.push(verdict.status);
                     done.packed.push(packed);
-                    Ok(())
                 }
-                Err(Skipped::OtherSite) => {
-                    done.other_sites += 1;
-                    Ok(())
+                Err(error) => {
+                    done.bad.push((number, error.to_string()));
+                    texts.push((number, line));
                 }
-                Err(Skipped::OtherTest) => {
-                    done.other_tests += 1;
-                    Ok(())
-                }
-            });
-            if let Err(problem) = read {
-                done.bad.push((number, problem));
-                texts.push((number, line));
             }
         }
         if to_writer.send(Judged { number: batch.number, done, texts }).is_err() {
@@ -389,13 +413,8 @@ fn take_in(
 }
 
 /// Runs the sequential test from the beginning over every series that got a measurement.
-fn replay(
-    importer: &mut Importer,
-    order: &Order<'_>,
-    report: &mut Report,
-    progress: &mut Progress,
-    told: &mut dyn FnMut(Progress),
-) -> Result<(), StoreError> {
+fn replay(importer: &mut Importer, order: &Order<'_>, course: &mut Course<'_>) -> Result<(), StoreError> {
+    let Course { report, progress, told, .. } = course;
     let touched = importer.touched()?;
     progress.replayed = (0, touched.len());
     for (row, key) in touched {

@@ -5,71 +5,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::lock::DaemonLock;
+use super::measurements::Dictionaries;
 use super::pack::Packer;
+use super::press::{Packed, Primer, Primers};
 use super::schema::{self, MIGRATIONS};
 use super::{StoreError, series, spans};
 use crate::detect::{Outcome, SeriesState, Trial};
-use crate::model::{Evidence, Mechanism, SeriesKey, Span, Status, Strength, Timestamp, Verdict};
-
-/// A judged measurement, packed for the record. Any thread can make it.
-#[derive(Debug)]
-pub struct Packed {
-    series: SeriesKey,
-    id: [u8; 16],
-    started_at: i64,
-    elapsed_ms: i64,
-    status: Status,
-    mechanism: Option<Mechanism>,
-    confidence: f64,
-    weight: f64,
-    self_proving: bool,
-    ruleset: u32,
-    verdict: Vec<u8>,
-    evidence: Vec<u8>,
-}
-
-/// Packs measurements: one for each thread.
-pub struct Press(Packer);
-
-impl Press {
-    /// A press.
-    ///
-    /// # Errors
-    /// There is no memory for it.
-    pub fn new() -> std::io::Result<Self> {
-        Packer::quick().map(Self)
-    }
-
-    /// Packs one.
-    ///
-    /// # Errors
-    /// What cannot be written as JSON or packed.
-    pub fn pack(&mut self, evidence: &Evidence, verdict: &Verdict) -> std::io::Result<Packed> {
-        let measurement = &evidence.measurement;
-        Ok(Packed {
-            series: SeriesKey {
-                site: measurement.site.clone(),
-                url: measurement.url.clone(),
-                vantage: measurement.vantage.clone(),
-            },
-            id: *measurement.measurement_id.0.as_bytes(),
-            started_at: measurement.started_at.as_unix_ms(),
-            elapsed_ms: i64::try_from(measurement.elapsed.as_duration().as_millis()).unwrap_or(i64::MAX),
-            status: verdict.status,
-            mechanism: verdict.mechanism,
-            confidence: verdict.confidence,
-            weight: verdict.weight,
-            self_proving: verdict.strength == Strength::SelfProving,
-            ruleset: verdict.ruleset,
-            verdict: self.0.pack(&serde_json::to_vec(verdict)?)?,
-            evidence: self.0.pack(&serde_json::to_vec(evidence)?)?,
-        })
-    }
-}
+use crate::model::{Mechanism, SeriesKey, Span, Status, Timestamp};
 
 /// How far a file was imported before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +42,9 @@ pub struct SpanCounts {
 pub struct Importer {
     connection: Connection,
     path: PathBuf,
-    series: HashMap<SeriesKey, i64>,
+    series: HashMap<Arc<SeriesKey>, i64>,
+    /// The row of the dictionary of each series, and what it holds.
+    dictionaries: HashMap<i64, (i64, Primer)>,
     touched: BTreeSet<i64>,
     _lock: DaemonLock,
 }
@@ -117,7 +66,40 @@ impl Importer {
             connection.pragma_update(None, "wal_autocheckpoint", 8_192)
         };
         tune().map_err(|error| StoreError::sqlite(&path, "opening for an import", &error))?;
-        Ok(Self { connection, path, series: HashMap::new(), touched: BTreeSet::new(), _lock: lock })
+        Ok(Self {
+            connection,
+            path,
+            series: HashMap::new(),
+            dictionaries: HashMap::new(),
+            touched: BTreeSet::new(),
+            _lock: lock,
+        })
+    }
+
+    /// The dictionaries of imported series, for the presses.
+    ///
+    /// # Errors
+    /// The record cannot be read.
+    pub fn primers(&mut self) -> Result<Primers, StoreError> {
+        let mut contents = Dictionaries::new(&self.path)?;
+        let mut known = Vec::new();
+        for (series, key) in series::keys(&self.connection, &self.path, series::Whose::All)? {
+            let newest = self
+                .connection
+                .prepare_cached(
+                    "SELECT max(d.id) FROM dictionary d JOIN series s ON s.id = d.series WHERE s.id = ?1 AND s.source = 'ooni'",
+                )
+                .and_then(|mut query| query.query_row([series], |row| row.get::<_, Option<i64>>(0)))
+                .map_err(|error| StoreError::sqlite(&self.path, "reading dictionaries", &error))?;
+            // One that cannot be read is replaced; reading what was packed against it says so.
+            if let Some(newest) = newest
+                && let Ok(primer) = contents.get(&self.connection, newest)
+            {
+                self.dictionaries.insert(series, (newest, Arc::clone(&primer)));
+                known.push((key, primer));
+            }
+        }
+        Ok(Primers::of(known.into_iter()))
     }
 
     /// How far the file with this fingerprint was imported.
@@ -145,6 +127,7 @@ impl Importer {
         if result.is_err() {
             // Rows that were made within the transaction are gone.
             self.series.clear();
+            self.dictionaries.clear();
         }
         result
     }
@@ -162,20 +145,30 @@ impl Importer {
                 Some(series) => *series,
                 None => {
                     let row = series_row(&transaction, &one.series)?;
-                    self.series.insert(one.series.clone(), row);
+                    self.series.insert(Arc::clone(&one.series), row);
                     row
+                }
+            };
+            let dictionary = match self.dictionaries.get(&series) {
+                _ if one.primer.is_empty() => None,
+                Some((row, primer)) if Arc::ptr_eq(primer, &one.primer) => Some(*row),
+                _ => {
+                    let row = dictionary_row(&transaction, series, &one.primer)?;
+                    self.dictionaries.insert(series, (row, Arc::clone(&one.primer)));
+                    Some(row)
                 }
             };
             let there = if again {
                 "DO UPDATE SET status = ?4, mechanism = ?5, confidence = ?6, ruleset = ?7, verdict = ?8, evidence = ?9, \
-                 dictionary = NULL, elapsed_ms = ?10, weight = ?11, self_proving = ?12"
+                 dictionary = ?13, elapsed_ms = ?10, weight = ?11, self_proving = ?12"
             } else {
                 "DO NOTHING"
             };
             let changed = transaction
                 .prepare_cached(&format!(
                     "INSERT INTO measurement (id, series, started_at, status, mechanism, confidence, ruleset, verdict, \
-                     evidence, elapsed_ms, weight, self_proving) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                     evidence, elapsed_ms, weight, self_proving, dictionary) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
                      ON CONFLICT (id) {there}"
                 ))?
                 .execute(params![
@@ -191,6 +184,7 @@ impl Importer {
                     one.elapsed_ms,
                     one.weight,
                     one.self_proving,
+                    dictionary,
                 ])?;
             if changed > 0 {
                 new += 1;
@@ -277,6 +271,15 @@ fn series_row(connection: &Connection, series: &SeriesKey) -> rusqlite::Result<i
              VALUES (?1, ?2, ?3, 'inconclusive', '', 0, 'ooni') ON CONFLICT DO UPDATE SET state = '' RETURNING id",
         )?
         .query_row(params![series.site.as_str(), series.url.as_str(), series.vantage.as_str()], |row| row.get(0))
+}
+
+/// The row of a new dictionary.
+fn dictionary_row(connection: &Connection, series: i64, primer: &[u8]) -> rusqlite::Result<i64> {
+    let packed = Packer::new().and_then(|mut packer| packer.pack(primer));
+    let packed = packed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    connection
+        .prepare_cached("INSERT INTO dictionary (series, content) VALUES (?1, ?2) RETURNING id")?
+        .query_row(params![series, packed], |row| row.get(0))
 }
 
 fn each_trial(connection: &Connection, row: i64, take: &mut dyn FnMut(Trial)) -> rusqlite::Result<()> {
