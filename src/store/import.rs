@@ -139,6 +139,17 @@ impl Importer {
         again: bool,
     ) -> rusqlite::Result<u64> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let there = if again {
+            "DO UPDATE SET status = ?4, mechanism = ?5, confidence = ?6, ruleset = ?7, verdict = ?8, evidence = ?9, \
+             dictionary = ?13, elapsed_ms = ?10, weight = ?11, self_proving = ?12"
+        } else {
+            "DO NOTHING"
+        };
+        let mut insert = transaction.prepare_cached(&format!(
+            "INSERT INTO measurement (id, series, started_at, status, mechanism, confidence, ruleset, verdict, evidence, \
+             elapsed_ms, weight, self_proving, dictionary) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) {there}"
+        ))?;
         let mut new = 0;
         for one in batch {
             let series = match self.series.get(&one.series) {
@@ -158,34 +169,21 @@ impl Importer {
                     Some(row)
                 }
             };
-            let there = if again {
-                "DO UPDATE SET status = ?4, mechanism = ?5, confidence = ?6, ruleset = ?7, verdict = ?8, evidence = ?9, \
-                 dictionary = ?13, elapsed_ms = ?10, weight = ?11, self_proving = ?12"
-            } else {
-                "DO NOTHING"
-            };
-            let changed = transaction
-                .prepare_cached(&format!(
-                    "INSERT INTO measurement (id, series, started_at, status, mechanism, confidence, ruleset, verdict, \
-                     evidence, elapsed_ms, weight, self_proving, dictionary) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-                     ON CONFLICT (id) {there}"
-                ))?
-                .execute(params![
-                    one.id,
-                    series,
-                    one.started_at,
-                    one.status.as_str(),
-                    one.mechanism.map(Mechanism::as_str),
-                    one.confidence,
-                    one.ruleset,
-                    one.verdict,
-                    one.evidence,
-                    one.elapsed_ms,
-                    one.weight,
-                    one.self_proving,
-                    dictionary,
-                ])?;
+            let changed = insert.execute(params![
+                one.id,
+                series,
+                one.started_at,
+                one.status.as_str(),
+                one.mechanism.map(Mechanism::as_str),
+                one.confidence,
+                one.ruleset,
+                one.verdict,
+                one.evidence,
+                one.elapsed_ms,
+                one.weight,
+                one.self_proving,
+                dictionary,
+            ])?;
             if changed > 0 {
                 new += 1;
                 self.touched.insert(series);
@@ -199,6 +197,7 @@ impl Importer {
                 )?
                 .execute(params![fingerprint, name, i64::try_from(mark.lines).unwrap_or(i64::MAX), mark.complete])?;
         }
+        drop(insert);
         transaction.commit()?;
         Ok(new)
     }
