@@ -87,7 +87,9 @@ impl Conductor {
         self.metrics.expect(&series, &instrument.vantages(), &instrument.control_ids());
         self.sentry.adopt(&instrument.vantages(), Timestamp::now());
         self.board.retain(instrument.sites().to_vec(), instrument.places());
-        self.board.set_whereabouts(surroundings::whereabouts(&instrument.config), instrument.config.summary.networks);
+        let whereabouts = surroundings::whereabouts(&instrument.config);
+        self.metrics.place(&whereabouts);
+        self.board.set_whereabouts(whereabouts, instrument.config.summary.networks);
         for key in &series {
             if let Some(state) = self.states.get(key) {
                 self.metrics.set_state(key, state);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::families::{self, Family};
-use crate::model::{ExperimentKind, ExperimentOutcome, Failure, Layer, Mechanism, Status};
+use crate::model::{ExperimentKind, ExperimentOutcome, Failure, Layer, Mechanism, PartialScope, Status};
 
 /// The documentation of the metrics, Markdown.
 pub fn metrics_markdown() -> String {
@@ -24,12 +24,14 @@ pub fn metrics_markdown() -> String {
     let statuses: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
     let layers: Vec<_> = Layer::ALL.iter().map(|layer| layer.as_str()).collect();
     let mechanisms: Vec<_> = Mechanism::ALL.iter().map(|mechanism| mechanism.as_str()).collect();
+    let parts: Vec<_> = PartialScope::ALL.iter().map(|part| part.as_str()).collect();
     let kinds: Vec<_> = ExperimentKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let outcomes: Vec<_> = ExperimentOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
-    let sets: [(&str, &[&str]); 6] = [
+    let sets: [(&str, &[&str]); 7] = [
         ("status", &statuses),
         ("layer", &layers),
         ("mechanism", &mechanisms),
+        ("part", &parts),
         ("failure", Failure::LABELS),
         ("kind", &kinds),
         ("outcome", &outcomes),

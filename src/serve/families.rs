@@ -83,6 +83,24 @@ pub const BLOCKED_SINCE: Family = gauge(
     "Latest bound of the start of the open blocked span, Unix time; present only while blocked.",
 );
 
+/// Parts of the way.
+pub const SITE_PARTIAL: Family = gauge(
+    "blockspan_site_partial_blocked",
+    &["site", "url", "vantage", "part"],
+    "1 while this part of the way has an open blocked span of its own, 0 otherwise.",
+);
+
+/// Which country a site is watched for.
+pub const SITE_INFO: Family =
+    gauge("blockspan_site_info", &["site", "country"], "Always 1; the label says for which country it is watched.");
+
+/// Where a vantage is.
+pub const VANTAGE_INFO: Family = gauge(
+    "blockspan_vantage_info",
+    &["vantage", "country", "asn"],
+    "Always 1; the labels say where it is as configured, asn empty when it is not told.",
+);
+
 /// Spans opened.
 pub const SPANS: Family = counter(
     "blockspan_spans_total",
@@ -215,6 +233,9 @@ pub const ALL: &[Family] = &[
     BUILD_INFO,
     SITE_STATUS,
     BLOCKED_SINCE,
+    SITE_PARTIAL,
+    SITE_INFO,
+    VANTAGE_INFO,
     SPANS,
     MEASUREMENTS,
     EXPERIMENTS,

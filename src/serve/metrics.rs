@@ -14,9 +14,10 @@ use super::families::{self, Family};
 use super::layers;
 use crate::detect::SeriesState;
 use crate::model::{
-    ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, SeriesKey, SilenceKind,
-    SpanChange, SpanChangeKind, Status, Timestamp, VantageId, VantageSpan, Verdict,
+    ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, PartialScope, SeriesKey,
+    SilenceKind, SpanChange, SpanChangeKind, Status, Timestamp, VantageId, VantageSpan, Verdict,
 };
+use crate::rollup::Whereabouts;
 
 /// The metric table contradicts itself, or the process cannot be read. Only at start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub struct Metrics {
     registry: Registry,
     site_status: IntGaugeVec,
     blocked_since: GaugeVec,
+    site_partial: IntGaugeVec,
+    site_info: IntGaugeVec,
+    vantage_info: IntGaugeVec,
     spans: IntCounterVec,
     measurements: IntCounterVec,
     experiments: IntCounterVec,
@@ -81,6 +85,15 @@ impl Metrics {
             blocked_since: add(
                 &registry,
                 GaugeVec::new(opts(&families::BLOCKED_SINCE), families::BLOCKED_SINCE.labels)?,
+            )?,
+            site_partial: add(
+                &registry,
+                IntGaugeVec::new(opts(&families::SITE_PARTIAL), families::SITE_PARTIAL.labels)?,
+            )?,
+            site_info: add(&registry, IntGaugeVec::new(opts(&families::SITE_INFO), families::SITE_INFO.labels)?)?,
+            vantage_info: add(
+                &registry,
+                IntGaugeVec::new(opts(&families::VANTAGE_INFO), families::VANTAGE_INFO.labels)?,
             )?,
             spans: add(&registry, counters(&families::SPANS)?)?,
             measurements: add(&registry, counters(&families::MEASUREMENTS)?)?,
@@ -135,6 +148,7 @@ impl Metrics {
         }
         for new in next.series.difference(&known.series) {
             self.one_hot(new, Status::Inconclusive);
+            self.parts(new, &SeriesState::default());
         }
         for new in next.vantages.difference(&known.vantages) {
             self.begin_vantage(new);
@@ -144,6 +158,21 @@ impl Metrics {
         }
         let blocked = std::mem::take(&mut known.blocked);
         *known = Known { blocked: blocked.into_iter().filter(|(key, _)| next.series.contains(key)).collect(), ..next };
+    }
+
+    /// Says where the vantages are and for which country each site is watched.
+    pub fn place(&self, whereabouts: &Whereabouts) {
+        // Held so that no one is shown half of them.
+        let _known = self.known();
+        self.site_info.reset();
+        for (site, country) in &whereabouts.sites {
+            self.site_info.with_label_values(&[site.as_str(), country.as_str()]).set(1);
+        }
+        self.vantage_info.reset();
+        for (vantage, (country, asn)) in &whereabouts.vantages {
+            let asn = asn.map_or_else(String::new, |asn| asn.to_string());
+            self.vantage_info.with_label_values(&[vantage.as_str(), country.as_str(), &asn]).set(1);
+        }
     }
 
     /// Counts one measurement: its verdict, its failed steps, and the time of each step.
@@ -175,6 +204,7 @@ impl Metrics {
             return;
         }
         self.one_hot(series, state.status());
+        self.parts(series, state);
         let span = state.span.as_ref().filter(|span| span.status == Status::Blocked);
         let since = span.and_then(|span| span.start.latest.or(span.start.earliest));
         let mechanism = span.and_then(|span| span.mechanism);
@@ -303,6 +333,13 @@ impl Metrics {
         }
     }
 
+    fn parts(&self, series: &SeriesKey, state: &SeriesState) {
+        for part in PartialScope::ALL {
+            let blocked = state.partial_spans().any(|span| span.partial == Some(*part));
+            self.site_partial.with_label_values(&part_labels(series, *part)).set(i64::from(blocked));
+        }
+    }
+
     fn begin_vantage(&self, vantage: &VantageId) {
         let vantage = vantage.as_str();
         self.vantage_up.with_label_values(&[vantage]).set(0);
@@ -327,6 +364,9 @@ impl Metrics {
     fn drop_series(&self, series: &SeriesKey, blocked: Option<&Option<Mechanism>>) {
         for &status in Status::ALL {
             let _ = self.site_status.remove_label_values(&status_labels(series, status));
+        }
+        for part in PartialScope::ALL {
+            let _ = self.site_partial.remove_label_values(&part_labels(series, *part));
         }
         if let Some(&mechanism) = blocked {
             self.drop_blocked(series, mechanism);
@@ -372,6 +412,10 @@ impl Drop for InFlight {
 
 fn status_labels(series: &SeriesKey, status: Status) -> [&str; 4] {
     [series.site.as_str(), series.url.as_str(), series.vantage.as_str(), status.as_str()]
+}
+
+fn part_labels(series: &SeriesKey, part: PartialScope) -> [&str; 4] {
+    [series.site.as_str(), series.url.as_str(), series.vantage.as_str(), part.as_str()]
 }
 
 fn blocked_labels(series: &SeriesKey, mechanism: Option<Mechanism>) -> [&str; 4] {

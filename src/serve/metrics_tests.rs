@@ -13,6 +13,7 @@ use crate::model::{
     AddressOrigin, Attempt, DnsExchange, DnsRole, DnsTransport, Elapsed, Experiment, ExperimentKind, Failure,
     Mechanism, QueryType, QuicHandshake, SeriesKey, SpanChange, SpanChangeKind, Status, TcpConnect, TlsHandshake,
 };
+use crate::rollup::Whereabouts;
 
 fn blocked_series() -> SeriesKey {
     series("fergana", "https://fergana.media/", "almaty-kt")
@@ -123,6 +124,10 @@ fn busy() -> Metrics {
     });
     metrics.span_changed(&SpanChange { kind: SpanChangeKind::Continued, at: at("2026-11-24T20:04:00Z"), span });
     metrics.set_state(&key, &state(&key, Status::Blocked, Some(Mechanism::TlsTimeout), "why"));
+    metrics.place(&Whereabouts {
+        vantages: [(key.vantage.clone(), ("KZ".parse().unwrap(), Some(9198)))].into(),
+        sites: [(key.site.clone(), "KZ".parse().unwrap())].into(),
+    });
     metrics.vantage_up(&key.vantage, true);
     metrics.control_up(&"berlin".parse().unwrap(), true);
     metrics.schedule_lag(Duration::from_millis(2));
@@ -156,6 +161,12 @@ fn a_measurement_is_counted_by_layer() {
     is(r#"blockspan_spans_total{status="blocked",vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_vantage_up{vantage="almaty-kt"}"#, 1.0);
     is(r#"blockspan_control_up{control="berlin"}"#, 1.0);
+    is(r#"blockspan_vantage_info{asn="9198",country="KZ",vantage="almaty-kt"}"#, 1.0);
+    is(r#"blockspan_site_info{country="KZ",site="fergana"}"#, 1.0);
+    is(
+        r#"blockspan_site_partial_blocked{part="ipv6",site="fergana",url="https://fergana.media/",vantage="almaty-kt"}"#,
+        0.0,
+    );
     is("blockspan_store_bytes", 40_960.0);
     is("blockspan_config_last_reload_success_timestamp_seconds", 1_795_550_400.5);
     assert!(!text.contains("free"), "free text became a label");
