@@ -1,0 +1,342 @@
+//! `deploy/prometheus` and `deploy/grafana` against a real Prometheus that scrapes a real daemon: every query of every
+//! rule and panel is asked and answers with series.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use support::daemon::{Daemon, Process, until};
+use support::place::Place;
+use support::world::World;
+
+const OFTEN: &str = "interval = \"1s\"\ntls_timeout = \"700ms\"";
+/// What no sound instrument shows: held by the unit tests of the rules instead.
+const BY_UNIT_TEST: [&str; 3] = ["StoreTroubled", "ScheduleLag", "ClockStepped"];
+/// The uid that the provisioned data source has.
+const SOURCE: &str = "blockspan-prometheus";
+
+fn deploy(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
+}
+
+/// Whether a program is there; says so loudly where it is not.
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !found {
+        eprintln!("SKIPPED: {program} is not installed (Debian package prometheus)");
+    }
+    found
+}
+
+fn promtool(arguments: &[&str], folder: &Path, input: Option<&str>) {
+    let mut child = Command::new("promtool")
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.unwrap_or_default().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "promtool {arguments:?}:\n{}", String::from_utf8_lossy(&said));
+}
+
+/// Name and expression of each rule of a file.
+fn rules(file: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(deploy("prometheus").join(file)).unwrap();
+    let mut rules = Vec::new();
+    let mut lines = text.lines().peekable();
+    let mut name = None;
+    while let Some(line) = lines.next() {
+        let trimmed = line.trim();
+        if let Some(named) = ["- alert: ", "- record: "].iter().find_map(|key| trimmed.strip_prefix(key)) {
+            name = Some(named.to_owned());
+        } else if let Some(expression) = trimmed.strip_prefix("expr: ") {
+            let indent = line.len() - line.trim_start().len();
+            let mut expression = expression.trim_start_matches('|').to_owned();
+            while let Some(more) = lines.next_if(|more| more.len() - more.trim_start().len() > indent) {
+                expression.push('\n');
+                expression.push_str(more.trim());
+            }
+            rules.push((name.take().unwrap(), expression));
+        }
+    }
+    rules
+}
+
+fn dashboards() -> Vec<(String, Value)> {
+    let mut found: Vec<(String, Value)> = fs::read_dir(deploy("grafana/dashboards"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
+        })
+        .collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Where each query of a dashboard stands, and the query.
+fn queries(dashboard: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut queries = Vec::new();
+    for panel in list(dashboard, "/panels") {
+        for target in list(panel, "/targets") {
+            queries.push((text(&panel["title"]), text(&target["expr"])));
+        }
+    }
+    for annotation in list(dashboard, "/annotations/list") {
+        queries.push((text(&annotation["name"]), text(&annotation["expr"])));
+    }
+    queries
+}
+
+/// As Grafana does before it asks; a chosen site is the one that is blocked.
+fn substituted(query: &str) -> String {
+    let mut query = query.replace("$__rate_interval", "20s").replace("site=\"$site\"", "site=\"news\"");
+    for variable in ["$country", "$site", "$vantage", "$instance"] {
+        query = query.replace(variable, ".*");
+    }
+    assert!(!query.contains('$'), "an unknown variable in {query}");
+    query
+}
+
+#[test]
+fn the_rules_are_sound_and_every_alert_has_a_unit_test() {
+    if !has("promtool") {
+        return;
+    }
+    let folder = deploy("prometheus");
+    promtool(&["check", "config", "prometheus.yml"], &folder, None);
+    promtool(&["check", "rules", "blockspan.rules.yml", "blockspan.alerts.yml"], &folder, None);
+    promtool(&["test", "rules", "blockspan.test.yml"], &folder, None);
+    let tests = fs::read_to_string(folder.join("blockspan.test.yml")).unwrap();
+    let page = include_str!("../docs/monitoring.md");
+    for (name, _) in rules("blockspan.alerts.yml") {
+        assert!(tests.contains(&format!("alertname: {name}\n")), "{name} has no unit test");
+        assert!(page.contains(&format!("`{name}`")), "docs/monitoring.md says nothing of {name}");
+    }
+}
+
+#[test]
+fn grafana_finds_what_the_dashboards_name() {
+    let source = fs::read_to_string(deploy("grafana/provisioning/datasources/blockspan.yml")).unwrap();
+    assert!(source.contains(&format!("uid: {SOURCE}")));
+    let all = dashboards();
+    assert!(all.len() >= 4);
+    for (name, dashboard) in &all {
+        assert_eq!(dashboard["uid"], name.as_str(), "a file is called like its dashboard");
+        assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39 && dashboard.get("__inputs").is_none(), "{name}");
+        assert!(dashboard.get("id").is_none_or(Value::is_null), "{name}: an id belongs to one Grafana");
+        let mut ids = BTreeSet::new();
+        let mut taken: Vec<[u64; 4]> = Vec::new();
+        for panel in list(dashboard, "/panels") {
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{name}: two panels of one id");
+            let place = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
+            assert!(place[0] + place[2] <= 24, "{name}: {} is too wide", panel["title"]);
+            let apart = |other: &[u64; 4]| {
+                place[0] + place[2] <= other[0]
+                    || other[0] + other[2] <= place[0]
+                    || place[1] + place[3] <= other[1]
+                    || other[1] + other[3] <= place[1]
+            };
+            assert!(taken.iter().all(apart), "{name}: {} lies upon another panel", panel["title"]);
+            taken.push(place);
+            assert!(list(panel, "/targets").next().is_some(), "{name}: {} asks nothing", panel["title"]);
+        }
+        let mut sources = Vec::new();
+        named(dashboard, &mut sources);
+        assert!(sources.iter().all(|uid| uid == SOURCE) && !sources.is_empty(), "{name}: {sources:?}");
+        let known: BTreeSet<String> = list(dashboard, "/templating/list")
+            .map(|variable| format!("${}", variable["name"].as_str().unwrap()))
+            .chain(["$__rate_interval".to_owned()])
+            .collect();
+        for (title, query) in queries(dashboard) {
+            for used in query.match_indices('$').map(|(at, _)| &query[at..]) {
+                let end = used[1..].find(|c: char| !c.is_alphanumeric() && c != '_').map_or(used.len(), |end| end + 1);
+                assert!(known.contains(&used[..end]), "{name}, {title}: no variable {}", &used[..end]);
+            }
+        }
+    }
+}
+
+/// The uid of every data source that is named anywhere.
+fn named(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(uid) = fields.get("datasource").and_then(|source| source["uid"].as_str()) {
+                found.push(uid.to_owned());
+            }
+            fields.values().for_each(|field| named(field, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| named(value, found)),
+        _ => {}
+    }
+}
+
+/// A running Prometheus.
+struct Prometheus {
+    port: u16,
+    _process: Process,
+}
+
+impl Prometheus {
+    /// The configuration that we ship, but that it scrapes these and does so every second.
+    fn start(place: &Place, targets: &[String]) -> Self {
+        for file in ["blockspan.rules.yml", "blockspan.alerts.yml"] {
+            fs::copy(deploy("prometheus").join(file), place.path(file)).unwrap();
+        }
+        let targets = targets.iter().map(|target| format!("\"{target}\"")).collect::<Vec<_>>().join(", ");
+        let config = fs::read_to_string(deploy("prometheus/prometheus.yml")).unwrap();
+        let config = config.replace("30s", "1s").replace("\"127.0.0.1:9645\"", &targets);
+        place.write("prometheus.yml", &config);
+        let port = free_port();
+        let process = Process::spawn(
+            Command::new("prometheus")
+                .current_dir(place.path("."))
+                .arg("--config.file=prometheus.yml")
+                .arg("--storage.tsdb.path=tsdb")
+                .arg(format!("--web.listen-address=127.0.0.1:{port}")),
+        );
+        Self { port, _process: process }
+    }
+
+    /// The series that a query gives now.
+    fn ask(&self, query: &str) -> Result<Vec<Value>, String> {
+        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let answer = self.get(&format!("/api/v1/query?query={encoded}")).map_err(|error| error.to_string())?;
+        let answer: Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+        match answer["status"].as_str() {
+            Some("success") => Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default()),
+            _ => Err(answer["error"].to_string()),
+        }
+    }
+}
+
+impl Prometheus {
+    /// The body of an answer. HTTP/1.0, so that it does not come in chunks.
+    fn get(&self, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| io::Error::other("no answer"))
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn every_query_of_every_rule_and_panel_answers_with_series() {
+    if !has("prometheus") || !has("promtool") {
+        return;
+    }
+    let world = World::start();
+    let place = world.place(&["news", "forum", "blog"], OFTEN);
+    // Two networks that are censored alike, one vantage without any, and a control that is not there.
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let config = place.read("blockspan.toml").replace("id = \"here\"\n", "id = \"here\"\nasn = 9198\n");
+    let resolvers = config.lines().find(|line| line.starts_with("resolvers = [\"udp://")).unwrap().to_owned();
+    let further = format!(
+        "[[vantage]]\nid = \"there\"\ncountry = \"KZ\"\nasn = 21299\n{resolvers}\n\
+         [[vantage]]\nid = \"dark\"\ncountry = \"KZ\"\nasn = 29355\nresolvers = [\"udp://{}\"]\n\
+         [[vantage]]\nid = \"gone\"\nrole = \"control\"\nvia = \"socks5://127.0.0.1:{}\"\nresolvers = [\"tcp://127.0.0.1:9\"]\n",
+        silent.local_addr().unwrap(),
+        free_port()
+    );
+    place.write("blockspan.toml", &format!("{config}{further}"));
+    world.swallow("news", true);
+    world.swallow("forum", true);
+    let daemon = Daemon::start(&place);
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let prometheus = Prometheus::start(&place, &[daemon.address.to_string(), nobody]);
+    promtool(&["check", "metrics"], Path::new("."), Some(&daemon.get("/metrics").body));
+
+    for site in ["news", "forum"] {
+        for vantage in ["here", "there"] {
+            let labels = [format!("site=\"{site}\""), format!("vantage=\"{vantage}\"")];
+            let labels: Vec<&str> = labels.iter().map(String::as_str).chain(["status=\"blocked\""]).collect();
+            daemon.metric_becomes("blockspan_site_status", &labels, 1.0);
+        }
+    }
+    until("it has been scraped blocked", || {
+        let seen = prometheus.ask("count(blockspan_site_status{site=\"forum\", status=\"blocked\"} == 1) >= 2").ok()?;
+        (!seen.is_empty()).then_some(())
+    });
+    world.swallow("forum", false);
+    for vantage in ["here", "there"] {
+        let labels = ["site=\"forum\"", &format!("vantage=\"{vantage}\""), "status=\"blocked\""];
+        daemon.metric_becomes("blockspan_site_status", &labels, 0.0);
+    }
+    daemon.metric_becomes("blockspan_vantage_silent", &["vantage=\"dark\"", "kind=\"offline\""], 1.0);
+    place.write("blockspan.toml", "[prob]\n");
+    daemon.says("the old configuration goes on");
+
+    let mut asked: Vec<(String, String)> = Vec::new();
+    for file in ["blockspan.rules.yml", "blockspan.alerts.yml"] {
+        asked.extend(rules(file).into_iter().filter(|(name, _)| !BY_UNIT_TEST.contains(&name.as_str())));
+    }
+    assert!(asked.len() >= 13, "{asked:?}");
+    for (name, dashboard) in dashboards() {
+        asked.extend(
+            queries(&dashboard).into_iter().map(|(title, query)| (format!("{name}: {title}"), substituted(&query))),
+        );
+        for variable in list(&dashboard, "/templating/list") {
+            let definition = substituted(variable["definition"].as_str().unwrap());
+            let (metric, label) = definition.strip_prefix("label_values(").unwrap().rsplit_once(", ").unwrap();
+            let query = format!("count by ({}) ({metric})", label.trim_end_matches(')'));
+            asked.push((format!("{name}: variable {}", variable["name"]), query));
+        }
+    }
+    let patience = Instant::now();
+    let mut wanting = asked;
+    while !wanting.is_empty() {
+        wanting.retain(|(_, query)| prometheus.ask(query).map_or(true, |series| series.is_empty()));
+        if patience.elapsed() > Duration::from_secs(40) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let told: Vec<String> =
+        wanting.iter().map(|(what, query)| format!("{what}: {query}: {:?}", prometheus.ask(query))).collect();
+    assert!(told.is_empty(), "no series for:\n{}", told.join("\n"));
+
+    // What fires does so for what is so.
+    let alerts = until("the alerts fire", || {
+        let firing = prometheus.ask("ALERTS").ok()?;
+        let of = |name: &str| firing.iter().any(|series| series["metric"]["alertname"] == name);
+        ["SiteBlocked", "SiteUnblocked", "SiteBlockedInCountry", "ConfigReloadFailed"]
+            .iter()
+            .all(|name| of(name))
+            .then_some(firing)
+    });
+    let sites = |name: &str| -> BTreeSet<String> {
+        let of_name = alerts.iter().filter(|series| series["metric"]["alertname"] == name);
+        of_name.map(|series| series["metric"]["site"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(sites("SiteBlocked"), ["news".to_owned()].into());
+    assert_eq!(sites("SiteBlockedInCountry"), ["news".to_owned()].into());
+    assert_eq!(sites("SiteUnblocked"), ["forum".to_owned()].into());
+}
