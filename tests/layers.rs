@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rollup", &["model"]),
     ("import", &["model", "probe", "judge", "detect", "store"]),
     ("export", &["model", "knowledge", "store"]),
-    ("serve", &["model", "config", "detect", "store", "rollup"]),
+    ("serve", &["model", "config", "detect", "store", "rollup", "export"]),
     ("helper", &["model", "config", "vantage", "probe", "serve"]),
     (
         "daemon",

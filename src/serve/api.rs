@@ -1,28 +1,36 @@
 //! `/api/v1`: what the record says, as JSON. Reads happen on threads of their own, a few at a time.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use super::app::App;
+use crate::export::measurement_with_context_json;
 use crate::model::{
-    Bracket, CountryCode, SeriesKey, SiteId, Span, SpanSource, Status, Timestamp, VantageId, VantageSpan,
+    Bracket, CountryCode, MeasurementId, SeriesKey, SiteId, Span, SpanId, SpanSource, Status, Timestamp, VantageId,
+    VantageSpan,
 };
 use crate::rollup::{by_country, by_network};
-use crate::store::{Reader, SpanFilter, StoreError};
+use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanFilter, StoreError, StoredMeasurement};
 
 /// Reads of the record at one time; more wait.
 const AT_ONCE: usize = 4;
-/// Spans of one answer, unless fewer are asked for.
+/// Spans or measurements of one answer at most.
 const MOST: usize = 1000;
+/// Measurements of one answer, unless another number is asked for: each takes some kilobytes.
+const USUAL: usize = 100;
+/// What it offers (OpenAPI 3.1).
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// What the API answers from.
 #[derive(Debug, Clone)]
@@ -60,6 +68,10 @@ impl Trouble {
         Self(StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
     }
 
+    fn missing(why: String) -> Self {
+        Self(StatusCode::NOT_FOUND, why)
+    }
+
     fn bad(why: String) -> Self {
         Self(StatusCode::BAD_REQUEST, why)
     }
@@ -77,6 +89,11 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/v1/sites", get(sites))
         .route("/api/v1/vantages", get(vantages))
         .route("/api/v1/spans", get(spans))
+        .route("/api/v1/spans/{id}", get(span))
+        .route("/api/v1/measurements", get(measurements))
+        .route("/api/v1/measurements/{id}", get(measurement))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/feed.atom", get(feed))
 }
 
 /// A site as the API tells it.
@@ -170,7 +187,7 @@ enum By {
 }
 
 fn listed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, list: Option<&str>) -> Result<Vec<T>, Trouble> {
-    let words = list.into_iter().flat_map(|list| list.split(',')).filter(|word| !word.is_empty());
+    let words = list.into_iter().flat_map(|list| list.split(','));
     words.map(|word| word.parse().map_err(|error: T::Err| Trouble::bad(format!("`{name}`: {error}")))).collect()
 }
 
@@ -180,6 +197,14 @@ struct Page<T> {
     spans: Vec<T>,
     /// For `after`, when there are more.
     next: Option<String>,
+}
+
+fn bounded(limit: Option<usize>, usual: usize) -> Result<usize, Trouble> {
+    match limit {
+        None => Ok(usual),
+        Some(limit @ 1..=MOST) => Ok(limit),
+        Some(limit) => Err(Trouble::bad(format!("`limit` is {limit}: expected 1 to {MOST}"))),
+    }
 }
 
 async fn spans(State(app): State<App>, asked: Result<Query<Asked>, QueryRejection>) -> Result<Response, Trouble> {
@@ -192,11 +217,7 @@ async fn spans(State(app): State<App>, asked: Result<Query<Asked>, QueryRejectio
         since: asked.since,
         until: asked.until,
     };
-    let limit = match asked.limit {
-        None => MOST,
-        Some(limit @ 1..=MOST) => limit,
-        Some(limit) => return Err(Trouble::bad(format!("`limit` is {limit}: expected 1 to {MOST}"))),
-    };
+    let limit = bounded(asked.limit, MOST)?;
     let now = app.board.snapshot();
     let places = &now.whereabouts;
     let recorded = |filter: SpanFilter| app.api.read(move |reader| reader.spans(&filter));
@@ -226,4 +247,129 @@ async fn spans(State(app): State<App>, asked: Result<Query<Asked>, QueryRejectio
     all.truncate(limit);
     let next = all.last().filter(|_| more).map(|span| span.span_id.to_string());
     Ok(Json(Page { spans: all, next }).into_response())
+}
+
+/// One span with what the journal tells of it.
+#[derive(Serialize)]
+struct SpanView {
+    span: Span,
+    events: Vec<SpanEvent>,
+}
+
+async fn span(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SpanView>, Trouble> {
+    let id: SpanId = id.parse().map_err(|error| Trouble::bad(format!("the id of the span: {error}")))?;
+    let found = app
+        .api
+        .read(move |reader| {
+            let all = reader.spans(&SpanFilter::default())?;
+            Ok((all.into_iter().find(|span| span.span_id == id), reader.span_events(id)?))
+        })
+        .await?;
+    let reported = || {
+        let now = app.board.snapshot();
+        now.sites.iter().flat_map(crate::model::Site::reported_spans).find(|span| span.span_id == id)
+    };
+    match (found.0.or_else(reported), found.1) {
+        (Some(span), events) => Ok(Json(SpanView { span, events })),
+        (None, events) if events.is_empty() => Err(Trouble::missing(format!("there is no span {id}"))),
+        (None, _) => Err(Trouble::missing(format!("span {id} was withdrawn by a rejudgement"))),
+    }
+}
+
+/// What measurements are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AskedMeasurements {
+    site: Option<String>,
+    vantage: Option<String>,
+    status: Option<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: Option<usize>,
+    after: Option<MeasurementId>,
+}
+
+/// Measurements with where to go on.
+#[derive(Serialize)]
+struct MeasurementsPage {
+    measurements: Vec<Box<RawValue>>,
+    /// For `after`, when there may be more.
+    next: Option<MeasurementId>,
+}
+
+async fn measurements(
+    State(app): State<App>,
+    asked: Result<Query<AskedMeasurements>, QueryRejection>,
+) -> Result<Json<MeasurementsPage>, Trouble> {
+    let Query(asked) = asked.map_err(|fault| Trouble::bad(fault.body_text()))?;
+    let limit = bounded(asked.limit, USUAL)?;
+    let mut filter = MeasurementFilter {
+        sites: listed("site", asked.site.as_deref())?,
+        vantages: listed("vantage", asked.vantage.as_deref())?,
+        statuses: listed("status", asked.status.as_deref())?,
+        since: asked.since,
+        until: asked.until,
+    };
+    let read = move |reader: &Reader| {
+        // Those that began at the same instant as the one that was last seen come in a fixed order.
+        let mut passed = None;
+        if let Some(after) = asked.after {
+            let Some(last) = reader.measurement(after)? else { return Ok(None) };
+            let began = last.evidence.measurement.started_at;
+            filter.since = Some(filter.since.map_or(began, |since| since.max(began)));
+            passed = Some((after, began));
+        }
+        let mut lines = Vec::new();
+        let mut next = None;
+        reader.measurements(&filter, &mut |stored| {
+            let (id, began) = (stored.evidence.measurement.measurement_id, stored.evidence.measurement.started_at);
+            if let Some((after, instant)) = passed {
+                if began == instant {
+                    passed = (id != after).then_some((after, instant));
+                    return ControlFlow::Continue(());
+                }
+                passed = None;
+            }
+            if lines.len() == limit {
+                next = lines.last().map(|(id, _)| *id);
+                return ControlFlow::Break(());
+            }
+            if let Some(line) = line(&stored) {
+                lines.push((id, line));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Some(MeasurementsPage { measurements: lines.into_iter().map(|(_, line)| line).collect(), next }))
+    };
+    let page = app.api.read(read).await?;
+    page.map(Json)
+        .ok_or_else(|| Trouble::missing("`after`: that measurement is not kept (any more); begin anew".to_owned()))
+}
+
+/// The measurement as `blockspan measurements` writes it, without what would tell the vantage's own addresses.
+fn line(stored: &StoredMeasurement) -> Option<Box<RawValue>> {
+    let mut text = Vec::new();
+    let written = measurement_with_context_json(&stored.evidence, &stored.verdict, &mut text);
+    let text = String::from_utf8(text).ok().filter(|_| written.is_ok())?;
+    RawValue::from_string(text.trim_end().to_owned()).ok()
+}
+
+async fn measurement(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Box<RawValue>>, Trouble> {
+    let id: MeasurementId = id.parse().map_err(|error| Trouble::bad(format!("the id of the measurement: {error}")))?;
+    let found = app.api.read(move |reader| Ok(reader.measurement(id)?.as_ref().and_then(line))).await?;
+    found.map(Json).ok_or_else(|| Trouble::missing(format!("measurement {id} is not kept")))
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn feed(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
+    let (news, began) = app.api.read(|reader| Ok((reader.news(super::feed::MOST)?, reader.began()?))).await?;
+    // The name by which it was asked has passed the guard.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let began = began.unwrap_or_else(|| Timestamp::from_unix_ms(0));
+    let feed = super::feed::render(&news, &app.board.snapshot(), began, &format!("http://{host}"));
+    let feed = feed.map_err(|_| Trouble::unavailable("the feed cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed).into_response())
 }

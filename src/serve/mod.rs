@@ -7,6 +7,8 @@ mod api;
 mod app;
 mod board;
 mod docs;
+mod feed;
+mod fresh;
 mod guard;
 mod layers;
 mod metrics;

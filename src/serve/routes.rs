@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
-use super::page;
+use super::{fresh, page};
 use crate::model::Timestamp;
 
 /// Bytes of a request's body that are read.
@@ -30,7 +30,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload));
     page.merge(operation)
-        .merge(super::api::routes())
+        .merge(super::api::routes().layer(from_fn(fresh::mark)))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)

@@ -10,11 +10,11 @@ use super::intern::Interner;
 use super::measurements::Unwrapper;
 use super::schema::{self, MIGRATIONS};
 use super::{
-    Correction, MeasurementFilter, Restored, SpanFilter, StoreError, StoredMeasurement, Watched, corrections, coverage,
-    filter, measurements, series, silences, spans,
+    Correction, MeasurementFilter, Restored, SpanEvent, SpanFilter, StoreError, StoredMeasurement, Watched,
+    corrections, coverage, filter, journal, measurements, series, silences, spans,
 };
 use crate::detect::Life;
-use crate::model::{ClockStep, MeasurementId, Span, Timestamp, VantageSpan};
+use crate::model::{ClockStep, MeasurementId, Span, SpanId, Timestamp, VantageSpan};
 
 /// From so many rows of spans on, reading them is shared between two connections.
 const MANY_SPANS: i64 = 8192;
@@ -126,6 +126,21 @@ impl Reader {
     /// What rejudgements have done to spans since `since`, in order.
     pub fn corrections(&self, since: Option<Timestamp>) -> Result<Vec<Correction>, StoreError> {
         corrections::read(&self.connection, &self.path, since)
+    }
+
+    /// The latest openings and closings of the spans that are in the record, newest first, `limit` at most.
+    pub fn news(&self, limit: usize) -> Result<Vec<(SpanEvent, Span)>, StoreError> {
+        journal::news(&self.connection, &self.path, &mut self.names.borrow_mut(), limit)
+    }
+
+    /// All that the journal tells of one span, in order.
+    pub fn span_events(&self, span: SpanId) -> Result<Vec<SpanEvent>, StoreError> {
+        journal::of_span(&self.connection, &self.path, span)
+    }
+
+    /// When the record began: the first life of a daemon. None before it.
+    pub fn began(&self) -> Result<Option<Timestamp>, StoreError> {
+        silences::first_life(&self.connection, &self.path)
     }
 
     /// Gives the measurements that `filter` lets through to `each`, in order of their beginning, until it breaks.

@@ -39,6 +39,14 @@ pub(super) fn last_life(connection: &Connection, path: &Path) -> Result<Option<L
         .map_err(|error| StoreError::sqlite(path, "reading the lives of the daemon", &error))
 }
 
+/// The beginning of the first life of the daemon; None before it.
+pub(super) fn first_life(connection: &Connection, path: &Path) -> Result<Option<Timestamp>, StoreError> {
+    connection
+        .query_row("SELECT min(began) FROM life", [], |row| row.get::<_, Option<i64>>(0))
+        .map(|began| began.map(Timestamp::from_unix_ms))
+        .map_err(|error| StoreError::sqlite(path, "reading the lives of the daemon", &error))
+}
+
 /// The steps of the wall clock that were noticed, in the order in which they were.
 pub(super) fn clock_steps(connection: &Connection, path: &Path) -> Result<Vec<ClockStep>, StoreError> {
     let read = || {

@@ -1,0 +1,96 @@
+//! `/feed.atom` (RFC 4287): one entry for each opening and closing of a span.
+
+use askama::Template;
+
+use super::board::Snapshot;
+use super::words;
+use crate::model::{Bracket, Mechanism, PartialScope, Span, SpanId, Timestamp};
+use crate::store::{SpanEvent, SpanEventKind};
+
+/// Entries of the feed: who reads it once a week misses nothing of a busy one.
+pub(super) const MOST: usize = 200;
+/// Longest name of a site that is shown, characters.
+const MAX_NAME: usize = 120;
+
+#[derive(Template)]
+#[template(path = "feed.xml")]
+struct Feed<'b> {
+    id: SpanId,
+    updated: Timestamp,
+    version: &'static str,
+    base: &'b str,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    id: SpanId,
+    span: SpanId,
+    at: Timestamp,
+    kind: &'static str,
+    title: String,
+    text: String,
+}
+
+/// The feed of `news`, newest first, for a reader who came by `base`. `began` tells this record from others: its feed
+/// keeps its id.
+///
+/// # Errors
+/// Only when the template engine fails to write.
+pub(super) fn render(
+    news: &[(SpanEvent, Span)],
+    board: &Snapshot,
+    began: Timestamp,
+    base: &str,
+) -> Result<String, askama::Error> {
+    let entries: Vec<Entry> = news.iter().map(|(event, span)| entry(event, span, board)).collect();
+    Feed {
+        id: SpanId::derived(&format!("feed\n{}", began.as_unix_ms())),
+        updated: entries.first().map_or(began, |entry| entry.at),
+        version: env!("CARGO_PKG_VERSION"),
+        base,
+        entries,
+    }
+    .render()
+}
+
+fn entry(event: &SpanEvent, span: &Span, board: &Snapshot) -> Entry {
+    let closed = event.kind == SpanEventKind::Closed;
+    let site = board.sites.iter().find(|site| site.id == span.site);
+    let name = site.map_or_else(|| span.site.to_string(), |site| words::clean(&site.name, MAX_NAME));
+    let vantage = span.vantage.as_ref().map_or_else(String::new, |vantage| format!(" from {vantage}"));
+    let part = span.partial.map_or_else(String::new, |part| format!(", in part ({})", part.as_str()));
+    let what = if closed { "no longer blocked" } else { "blocked" };
+    Entry {
+        id: if closed { SpanId::derived(&format!("{}\nclosed", span.span_id)) } else { span.span_id },
+        span: span.span_id,
+        at: event.at,
+        kind: if closed { "closed" } else { "opened" },
+        title: format!("{name}: {what}{vantage}{part}"),
+        text: text(event, span),
+    }
+}
+
+/// What a reader can quote.
+fn text(event: &SpanEvent, span: &Span) -> String {
+    let url = span.url.as_ref().map_or_else(|| span.site.to_string(), ToString::to_string);
+    let part = span.partial.map(PartialScope::as_str).map_or_else(String::new, |part| format!(" (its part {part})"));
+    let bracket = |bracket: Bracket| bracket.in_words();
+    let mut sentences = vec![match span.end {
+        Some(end) => format!(
+            "{url}{part} was blocked. The block began at {} and ended at {}.",
+            bracket(span.start),
+            bracket(end)
+        ),
+        None => format!("{url}{part} is blocked. The block began at {}.", bracket(span.start)),
+    }];
+    if let Some(mechanism) = span.mechanism {
+        sentences.push(format!("How: {} ({}).", Mechanism::in_words(mechanism), mechanism.as_str()));
+    }
+    if let Some(confidence) = span.confidence {
+        sentences.push(format!("{} measurements, {} sure.", span.measurements, words::percent(confidence)));
+    }
+    if let Some(measurement) = event.measurement_id {
+        sentences.push(format!("Decided by measurement {measurement}; span {}.", span.span_id));
+    }
+    sentences.join(" ")
+}
