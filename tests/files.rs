@@ -249,7 +249,8 @@ fn python(test: &str, script: &str, place: &Place) -> Option<String> {
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(script);
-    let ended = Command::new(&python).arg("-I").arg(&script).current_dir(place.path(".")).output().unwrap();
+    let pages = ["research.md", "data.md"].map(|page| Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page));
+    let ended = Command::new(&python).arg("-I").arg(&script).args(pages).current_dir(place.path(".")).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{}: {stdout}{stderr}", script.display());
     Some(stdout.into_owned())
