@@ -52,6 +52,8 @@ fn those_who_know_find_no_fault() {
     assert!(output.status.success(), "{said}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "closed opened");
 
+    // An address that is too long is refused before anyone looks at what it asks for.
+    place.write("schemathesis.toml", "[checks.negative_data_rejection]\nexpected-statuses = [400, 404, 405, 431]\n");
     let output = Command::new(python.with_file_name("st"))
         .current_dir(place.path("."))
         .args(["run", &format!("http://{}/api/v1/openapi.json", daemon.address)])
@@ -60,5 +62,7 @@ fn those_who_know_find_no_fault() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    // Its attempts can be of any length.
+    let told: Vec<String> = said.lines().map(|line| line.chars().take(200).collect()).collect();
+    assert!(output.status.success(), "{}\n{}", told.join("\n"), String::from_utf8_lossy(&output.stderr));
 }

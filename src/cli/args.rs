@@ -464,6 +464,8 @@ pub(super) enum MeasurementsFormat {
     Csv,
     /// Apache Parquet, typed columns, a row group a day
     Parquet,
+    /// Documents of OONI's Web Connectivity, one a line
+    Ooni,
 }
 
 fn statuses() -> impl TypedValueParser<Value = Status> {

@@ -8,8 +8,11 @@ use super::fault::{Exit, Fault};
 use super::output::Output;
 use super::rooms::Record;
 use super::{rooms, select};
-use crate::export::{MeasurementsCsv, MeasurementsParquet, measurement_with_context_json};
-use crate::model::Timestamp;
+use crate::config::VantageConfig;
+use crate::export::{
+    MeasurementsCsv, MeasurementsParquet, ProbeNetwork, measurement_ooni, measurement_with_context_json,
+};
+use crate::model::{CountryCode, Timestamp, VantageId};
 use crate::store::{MeasurementFilter, StoredMeasurement};
 
 /// Runs `measurements`.
@@ -29,7 +32,7 @@ pub(super) fn run(global: &GlobalArgs, args: &MeasurementsArgs) -> Result<Exit, 
 
     let filter = select::measurement_filter(&args.select, Timestamp::now());
     let mut output = Output::open(args.output.as_deref())?;
-    write(record.as_ref(), &filter, args.format, &mut output)?;
+    write(record.as_ref(), &filter, args.format, &config.vantages, &mut output)?;
     output.finish()?;
     Ok(Exit::Good)
 }
@@ -38,6 +41,7 @@ fn write(
     record: &dyn Record,
     filter: &MeasurementFilter,
     format: MeasurementsFormat,
+    vantages: &[VantageConfig],
     output: &mut Output,
 ) -> Result<(), Fault> {
     match format {
@@ -53,7 +57,23 @@ fn write(
             each(record, filter, |stored| file.write(&stored.evidence, &stored.verdict))?;
             Ok(file.finish()?)
         }
+        MeasurementsFormat::Ooni => each(record, filter, |stored| {
+            let network = network(&stored.evidence.measurement.vantage, vantages);
+            measurement_ooni(&stored.evidence, &stored.verdict, network, output)
+        }),
     }
+}
+
+/// The network of a vantage as it is configured; that of an imported one stands in its name.
+fn network(vantage: &VantageId, vantages: &[VantageConfig]) -> ProbeNetwork {
+    if let Some(known) = vantages.iter().find(|known| known.id == *vantage) {
+        return ProbeNetwork { asn: known.asn.unwrap_or(0), country: known.country };
+    }
+    let named = vantage.as_str().strip_prefix("AS").and_then(|name| {
+        let (asn, country) = name.split_once('-')?;
+        Some(ProbeNetwork { asn: asn.parse().ok()?, country: country.parse().ok()? })
+    });
+    named.unwrap_or(ProbeNetwork { asn: 0, country: CountryCode::UNKNOWN })
 }
 
 /// Gives every measurement to `write` until one cannot be written.

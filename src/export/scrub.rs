@@ -64,6 +64,17 @@ impl Scrub {
         Self { known }
     }
 
+    /// All of the evidence as it may leave the machine.
+    pub(super) fn evidence(&self, evidence: &Evidence) -> Evidence {
+        let mut shown = evidence.clone();
+        let measurement = &mut shown.measurement;
+        measurement.dns = measurement.dns.iter().map(Self::dns).collect();
+        measurement.http = measurement.http.iter().map(|exchange| self.http(exchange)).collect();
+        shown.canaries = evidence.canaries.as_ref().map(Self::canaries);
+        shown.experiments = evidence.experiments.iter().map(Self::experiment).collect();
+        shown
+    }
+
     /// A text without unknown addresses.
     pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.bytes(text.as_bytes()) {

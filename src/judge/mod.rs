@@ -30,7 +30,7 @@ mod properties;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::model::{Baseline, CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
 

@@ -100,7 +100,7 @@ pub(super) struct Story {
     pub evidence: Evidence,
     hop: u8,
     url: url::Url,
-    country: CountryCode,
+    pub country: CountryCode,
 }
 
 pub(super) const SITE: &str = "185.15.0.1";

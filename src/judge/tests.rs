@@ -36,6 +36,12 @@ fn own_fails(failure: Failure) -> Story {
     proven(story(URL).own_fails(failure))
 }
 
+/// What it is, the evidence, the country, our verdict on it: for the tests of rooms that carry evidence elsewhere and back.
+pub(crate) fn judged_cases() -> Vec<(&'static str, Evidence, CountryCode, Verdict)> {
+    let judged = |(what, story, _): (_, Story, _)| (what, story.evidence.clone(), story.country, story.verdict());
+    cases().into_iter().map(judged).collect()
+}
+
 /// (what it is, evidence, rule expected)
 fn cases() -> Vec<(&'static str, Story, &'static str)> {
     use Chain::*;

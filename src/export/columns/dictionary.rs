@@ -51,7 +51,7 @@ const TAIL: &str = "
 
 ```sql
 -- DuckDB: how long each site was blocked in each month, at least
-SELECT site, date_trunc('month', start_latest) AS month, sum(coalesce(end_earliest, last_observed) - start_latest) AS at_least
+SELECT site, date_trunc('month', start_latest) AS month, sum(date_diff('second', start_latest, coalesce(end_earliest, last_observed))) AS seconds_at_least
 FROM 'spans.parquet' WHERE source = 'measured' AND status = 'blocked' GROUP BY ALL ORDER BY ALL;
 ```
 

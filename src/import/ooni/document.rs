@@ -53,6 +53,17 @@ pub(super) struct Keys<'d> {
     pub(super) dns_experiment_failure: Option<Cow<'d, str>>,
     #[serde(borrow)]
     pub(super) http_experiment_failure: Option<Cow<'d, str>>,
+    /// What our own export adds: all that a verdict rests on.
+    #[serde(borrow)]
+    pub(super) x_blockspan: Option<Own<'d>>,
+}
+
+/// The evidence as it was stored, in the version of this form.
+#[derive(Debug, Deserialize)]
+pub(super) struct Own<'d> {
+    pub(super) version: u32,
+    #[serde(borrow)]
+    pub(super) evidence: Option<&'d RawValue>,
 }
 
 /// df-002

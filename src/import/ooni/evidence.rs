@@ -13,6 +13,7 @@ use url::Url;
 
 use super::certificates::Certificates;
 use super::document::{Bytes, Connect, Control, Envelope, Exchange, Handshake, Keys, Query, Response};
+use super::own::{self, Place};
 use crate::model::{
     AddressOrigin, Body, CanaryReport, CanaryResult, CanaryScope, CertificateFault, CertificateRecord, ControlDns,
     ControlEndpoint, ControlHttp, ControlKind, ControlReport, DnsAnswer, DnsExchange, DnsRole, DnsTransport, Elapsed,
@@ -40,6 +41,11 @@ pub(super) fn of(
         .ok_or_else(|| format!("`measurement_start_time` is no time: `{}`", clip(&envelope.measurement_start_time)))?;
     let vantage = vantage(envelope);
     let measurement_id = identity(envelope, started_at);
+    if let Some(own) = &keys.x_blockspan
+        && let Some(evidence) = own::evidence(own)?
+    {
+        return own::placed(evidence, Place { site, url, vantage: &vantage, measurement_id });
+    }
     let hops = Hops::new(&url, keys.requests.as_deref().unwrap_or_default());
 
     let dns: Vec<DnsExchange> = listed(&keys.queries).filter_map(|query| question(query, &hops)).collect();

@@ -3,6 +3,7 @@
 mod certificates;
 mod document;
 mod evidence;
+mod own;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! Documents in the shapes of both versions of the test, and documents that are none.
 
+mod round_trip;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
