@@ -288,3 +288,20 @@ fn duckdb_and_pandas_read_the_same_from_every_format() {
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told, json!({"measurements": DAYS * 10, "spans": BLOCKS.len()}));
 }
+
+#[test]
+fn the_schemas_hold_what_is_written_and_nothing_else() {
+    let place = record();
+    place.good(&["measurements", "--output", "measurements.ndjson"]);
+    place.good(&["history", "--source", "all", "--format", "ndjson", "--output", "spans.ndjson"]);
+    // What a daemon measures has more layers than an imported document.
+    let world = World::start();
+    let own = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"700ms\"");
+    world.swallow("news", true);
+    own.good(&["run", "--once"]);
+    place.write("own.ndjson", &own.good(&["measurements"]));
+    place.write("check.ndjson", &own.run(&["check", "news", "blog", "--format", "json"]).stdout);
+    let Some(told) = python("the_schemas_hold_what_is_written_and_nothing_else", "schemas.py", &place) else { return };
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told, json!({"span": BLOCKS.len(), "measurement": DAYS * 10 + 2, "check": 2}));
+}
