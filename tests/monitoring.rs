@@ -340,3 +340,95 @@ fn every_query_of_every_rule_and_panel_answers_with_series() {
     assert_eq!(sites("SiteBlockedInCountry"), ["news".to_owned()].into());
     assert_eq!(sites("SiteUnblocked"), ["forum".to_owned()].into());
 }
+
+/// The value of a sample that is written exactly so.
+fn value(page: &str, sample: &str) -> Option<f64> {
+    page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn a_probe_tells_what_blackbox_exporter_tells_and_a_verdict() {
+    let world = World::start();
+    let place = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"700ms\"");
+    world.swallow("blog", true);
+    let daemon = Daemon::start(&place);
+    let probe = |query: &str| daemon.get(&format!("/probe?{query}"));
+    let news: String = url::form_urlencoded::byte_serialize(world.url("news").as_bytes()).collect();
+    let ours = probe(&format!("target={news}&module=http_2xx"));
+    assert_eq!(ours.status, 200, "{ours:?}");
+    assert!(ours.head.contains("content-type: text/plain; version=0.0.4"), "{}", ours.head);
+    assert_eq!(value(&ours.body, "probe_success"), Some(1.0), "{}", ours.body);
+    assert_eq!(value(&ours.body, "blockspan_probe_status{status=\"accessible\",vantage=\"here\"}"), Some(1.0));
+    if has("promtool") {
+        promtool(&["check", "metrics"], Path::new("."), Some(&ours.body));
+    }
+
+    // What is blocked fails, and the person who asks is told why.
+    let blog: String = url::form_urlencoded::byte_serialize(world.url("blog").as_bytes()).collect();
+    let blocked = probe(&format!("target={blog}&debug=true")).body;
+    assert_eq!(value(&blocked, "probe_success"), Some(0.0), "{blocked}");
+    assert_eq!(value(&blocked, "blockspan_probe_status{status=\"blocked\",vantage=\"here\"}"), Some(1.0), "{blocked}");
+    assert!(blocked.contains("# blocked by tls.timeout"), "{blocked}");
+
+    for (query, said) in [
+        ("", "Target parameter is missing"),
+        ("target=https%3A%2F%2Felsewhere.example%2F", "not a URL of the target list"),
+        (&format!("target={news}&module=icmp"), "Unknown module"),
+        (&format!("target={news}&vantage=nowhere"), "no vantage of that name"),
+        (&format!("target={news}&modul=x"), "unknown field"),
+    ] {
+        let answer = probe(query);
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        assert!(answer.body.contains(said), "{query}: {answer:?}");
+    }
+
+    if !has("prometheus-blackbox-exporter") {
+        return;
+    }
+    let port = free_port();
+    let host = url::Url::parse(&world.url("news")).unwrap();
+    let (name, at) = (host.host_str().unwrap(), host.port().unwrap());
+    place.write(
+        "blackbox.yml",
+        &format!(
+            "modules:\n  http_2xx:\n    prober: http\n    http:\n      headers: {{ Host: {name} }}\n      \
+             preferred_ip_protocol: ip4\n      tls_config: {{ ca_file: root.pem, server_name: {name} }}\n"
+        ),
+    );
+    let _exporter = Process::spawn(
+        Command::new("prometheus-blackbox-exporter")
+            .current_dir(place.path("."))
+            .arg("--config.file=blackbox.yml")
+            .arg(format!("--web.listen-address=127.0.0.1:{port}")),
+    );
+    let theirs = Prometheus { port, _process: Process::spawn(&mut Command::new("true")) };
+    // It cannot be told our resolver: the address stands in the place of the name.
+    let theirs = until("the exporter answers", || {
+        theirs.get(&format!("/probe?module=http_2xx&target=https%3A%2F%2F127.0.0.2%3A{at}%2F")).ok()
+    });
+    for common in [
+        "probe_success",
+        "probe_http_status_code",
+        "probe_http_ssl",
+        "probe_http_redirects",
+        "probe_ip_protocol",
+        "probe_ssl_earliest_cert_expiry",
+        "probe_http_uncompressed_body_length",
+        "probe_tls_version_info{version=\"TLS 1.3\"}",
+    ] {
+        let (one, other) = (value(&ours.body, common), value(&theirs, common));
+        assert!(one.is_some() && one == other, "{common}: {one:?}, {other:?}\n{}\n{theirs}", ours.body);
+    }
+    for both in ["probe_duration_seconds", "probe_dns_lookup_time_seconds", "probe_http_version"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(
+            ["resolve", "connect", "tls", "processing", "transfer"]
+                .map(|phase| format!("probe_http_duration_seconds{{phase=\"{phase}\"}}")),
+        )
+    {
+        for page in [&ours.body, &theirs] {
+            assert!(value(page, &both).is_some_and(|value| (0.0..10.0).contains(&value)), "{both}: {page}");
+        }
+    }
+}

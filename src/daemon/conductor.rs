@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use super::surroundings;
 use crate::detect::{Reach, SeriesState};
 use crate::model::{CanaryReport, ControlId, Evidence, SeriesKey, Timestamp, Trigger, VantageId, Verdict};
 use crate::schedule::{Jitter, Plan};
-use crate::serve::{Board, Metrics};
+use crate::serve::{Board, Metrics, ProbeWish};
 use crate::store::ProbeRecord;
 
 /// How often the vantages' canaries are asked when no anomaly asks for them.
@@ -30,6 +30,9 @@ const DOUBTFUL_ROUND: Duration = Duration::from_secs(15);
 const CONTROL_ROUND: Duration = Duration::from_secs(300);
 /// Measurements under way may end by themselves for so long after a stop was asked for; then they are cancelled.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Probes by hand that may be under way at once.
+const MOST_WISHED: usize = 4;
 
 /// What a task brings back.
 enum Finished {
@@ -53,6 +56,8 @@ pub(super) struct Conductor {
     chance: Jitter,
     tasks: JoinSet<Brought>,
     under_way: HashMap<Id, SeriesKey>,
+    /// Turns for probes by hand.
+    wishes: Arc<Semaphore>,
 }
 
 impl Conductor {
@@ -76,6 +81,7 @@ impl Conductor {
             chance: Jitter::seeded(seed),
             tasks: JoinSet::new(),
             under_way: HashMap::new(),
+            wishes: Arc::new(Semaphore::new(MOST_WISHED)),
         };
         conductor.adopt(Arc::clone(&conductor.instrument));
         conductor
@@ -101,7 +107,12 @@ impl Conductor {
     }
 
     /// Measures until `stop`, then lets what is under way end or cancels it.
-    pub(super) async fn run(mut self, mut reloads: mpsc::Receiver<Arc<Instrument>>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut reloads: mpsc::Receiver<Arc<Instrument>>,
+        mut probes: mpsc::Receiver<ProbeWish>,
+        stop: CancellationToken,
+    ) {
         let mut canary_round = interval(CANARY_ROUND);
         let mut doubtful_round = interval(DOUBTFUL_ROUND);
         doubtful_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -115,6 +126,7 @@ impl Conductor {
                 biased;
                 () = stop.cancelled() => break,
                 Some(instrument) = reloads.recv() => self.adopt(instrument),
+                Some(wish) = probes.recv() => self.fulfil(wish),
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.take_in(ended),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
                 _ = canary_round.tick() => self.start_canaries(|_| true),
@@ -174,17 +186,38 @@ impl Conductor {
         let instrument = Arc::clone(&self.instrument);
         let guard = self.metrics.in_flight();
         let of_task = key.clone();
-        let state = self.states.get(&key);
-        let standing = Standing {
-            unsettled: state.is_some_and(|state| state.is_unsettled() || state.span.is_some()),
-            baseline: state.and_then(|state| state.baseline(self.instrument.detector.params())),
-        };
+        let standing = self.standing(&key);
         let id = self.spawn(async move {
             let _counted = guard;
             let seen = instrument.observe(&of_task, trigger, standing).await.map(Box::new);
             Finished::Round(of_task, seen)
         });
         self.under_way.insert(id, key);
+    }
+
+    /// Measures for someone who asks by hand. What is seen is told and not recorded: it comes when others want it, and
+    /// not in the order of the rounds.
+    fn fulfil(&mut self, wish: ProbeWish) {
+        let instrument = Arc::clone(&self.instrument);
+        let guard = self.metrics.in_flight();
+        let standing = self.standing(&wish.series);
+        // Without a turn the wish is dropped, which tells who asked.
+        let Ok(turn) = Arc::clone(&self.wishes).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _counted = (guard, turn);
+            if let Some(seen) = instrument.observe(&wish.series, Trigger::Scheduled, standing).await {
+                // Who asked may have gone.
+                let _gone = wish.reply.send(Box::new(seen));
+            }
+        });
+    }
+
+    fn standing(&self, key: &SeriesKey) -> Standing {
+        let state = self.states.get(key);
+        Standing {
+            unsettled: state.is_some_and(|state| state.is_unsettled() || state.span.is_some()),
+            baseline: state.and_then(|state| state.baseline(self.instrument.detector.params())),
+        }
     }
 
     fn spawn(&mut self, task: impl Future<Output = Finished> + Send + 'static) -> Id {

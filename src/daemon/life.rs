@@ -26,6 +26,8 @@ use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 const PRUNE_ROUND: Duration = Duration::from_secs(3600);
 /// Time from the start to the first look.
 const FIRST_PRUNE: Duration = Duration::from_secs(600);
+/// Single probes that may be asked for or under way at one time.
+const PROBES: usize = 8;
 /// How long the store is tried at a stop when it cannot take records.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -136,11 +138,13 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         let hangups = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
         let (requests, reload_requests) = mpsc::channel::<ReloadRequest>(4);
         let (instruments, new_instruments) = mpsc::channel(1);
+        let (probe, probes) = mpsc::channel(PROBES);
         let app = App {
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
             ready: Arc::clone(&ready),
             reload: requests,
+            probe,
             api: Api::new(database.clone()),
         };
         let server = tokio::spawn(serve(listener, app, stop.clone()));
@@ -155,7 +159,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             database.display()
         );
         ready.round_scheduled();
-        conductor.run(new_instruments, stop.clone()).await;
+        conductor.run(new_instruments, probes, stop.clone()).await;
         stop.cancel();
         ready.stopping();
         if let Ok(Err(fault)) = server.await {

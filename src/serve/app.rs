@@ -6,12 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Api, Board, Metrics};
+use crate::model::{Evidence, SeriesKey, Verdict};
 
 /// Asks the daemon to read its configuration again.
 #[derive(Debug)]
 pub struct ReloadRequest {
     /// Told when it is taken, or all that is wrong with it as text for people.
     pub reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// Asks the daemon to measure one URL from one vantage now.
+#[derive(Debug)]
+pub struct ProbeWish {
+    /// Which.
+    pub series: SeriesKey,
+    /// Told what was seen; dropped when it cannot be done now.
+    pub reply: oneshot::Sender<Box<(Evidence, Verdict)>>,
 }
 
 /// How far the daemon has come. Ready when the store is open and takes records and the first round is scheduled, until
@@ -77,6 +87,8 @@ pub struct App {
     pub ready: Arc<Readiness>,
     /// Where reloads are asked for. A small bound suffices: when it is full, a reload is already due.
     pub reload: mpsc::Sender<ReloadRequest>,
+    /// Where single probes are asked for; what it does not hold is refused.
+    pub probe: mpsc::Sender<ProbeWish>,
     /// The record.
     pub api: Api,
 }

@@ -13,6 +13,7 @@ mod guard;
 mod layers;
 mod metrics;
 mod page;
+mod probe;
 mod routes;
 mod server;
 mod words;
@@ -20,7 +21,7 @@ mod words;
 pub mod families;
 
 pub use api::Api;
-pub use app::{App, Readiness, ReloadRequest};
+pub use app::{App, ProbeWish, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
 pub use docs::metrics_markdown;
 pub use guard::Hosts;

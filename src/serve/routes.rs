@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
-use super::{fresh, page};
+use super::{fresh, page, probe};
 use crate::model::Timestamp;
 
 /// Bytes of a request's body that are read.
@@ -26,6 +26,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
     let page = Router::new().route("/", get(show_page));
     let operation = Router::new()
         .route("/metrics", get(metrics))
+        .route("/probe", get(probe::probe))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload));

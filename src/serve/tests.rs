@@ -44,6 +44,7 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
         metrics: Arc::new(metrics),
         ready: Arc::new(Readiness::new()),
         reload,
+        probe: mpsc::channel(1).0,
         api: Api::new("nothing.db".into()),
     };
     (app, requests)
