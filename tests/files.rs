@@ -294,6 +294,7 @@ fn the_schemas_hold_what_is_written_and_nothing_else() {
     let place = record();
     place.good(&["measurements", "--output", "measurements.ndjson"]);
     place.good(&["history", "--source", "all", "--format", "ndjson", "--output", "spans.ndjson"]);
+    place.good(&["measurements", "--format", "ooni", "--output", "out.jsonl"]);
     // What a daemon measures has more layers than an imported document.
     let world = World::start();
     let own = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"700ms\"");
@@ -303,5 +304,8 @@ fn the_schemas_hold_what_is_written_and_nothing_else() {
     place.write("check.ndjson", &own.run(&["check", "news", "blog", "--format", "json"]).stdout);
     let Some(told) = python("the_schemas_hold_what_is_written_and_nothing_else", "schemas.py", &place) else { return };
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told, json!({"span": BLOCKS.len(), "measurement": DAYS * 10 + 2, "check": 2}));
+    assert_eq!(
+        told,
+        json!({"span": BLOCKS.len(), "measurement": DAYS * 10 + 2, "check": 2, "ooni-annotations": DAYS * 10})
+    );
 }

@@ -310,6 +310,13 @@ fn every_query_of_every_rule_and_panel_answers_with_series() {
             asked.push((format!("{name}: variable {}", variable["name"]), query));
         }
     }
+    for (page, text) in
+        [("metrics.md", include_str!("../docs/metrics.md")), ("research.md", include_str!("../docs/research.md"))]
+    {
+        let examples = text.split("```promql\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+        asked.extend(examples.map(|query| (page.to_owned(), query)));
+    }
+    assert!(asked.iter().filter(|(page, _)| page.ends_with(".md")).count() >= 9);
     let patience = Instant::now();
     let mut wanting = asked;
     while !wanting.is_empty() {
