@@ -5,20 +5,11 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use support::daemon::{Daemon, until};
+use support::python::interpreter;
 use support::world::World;
-
-/// A Python that has both; `tests/run` makes it.
-fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("BLOCKSPAN_PYTHON").map(PathBuf::from).filter(|python| python.exists());
-    if python.is_none() {
-        eprintln!("SKIPPED: BLOCKSPAN_PYTHON names no Python with schemathesis and feedparser (tests/run makes one)");
-    }
-    python
-}
 
 const READ_FEED: &str = r"
 import sys, feedparser
@@ -36,7 +27,7 @@ print(' '.join(entry.tags[0].term for entry in feed.entries))
 
 #[test]
 fn those_who_know_find_no_fault() {
-    let Some(python) = python() else { return };
+    let Some(python) = interpreter("those_who_know_find_no_fault") else { return };
     let world = World::start();
     let place = world.place(&["news", "blog"], "interval = \"1s\"\ntls_timeout = \"700ms\"");
     world.swallow("news", true);

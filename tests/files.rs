@@ -13,6 +13,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use support::place::Place;
+use support::python::interpreter;
 use support::world::World;
 
 const TARGETS: &str = "[[site]]\nid = \"fergana\"\nname = \"Fergana\"\ncountry = \"KZ\"\nurls = [\"https://fergana.media/\"]\n\
@@ -244,10 +245,7 @@ fn what_the_daemon_measured_comes_back_with_its_verdict() {
 
 /// The output of a script with the interpreter of the tests, or nothing, said aloud, where there is none.
 fn python(test: &str, script: &str, place: &Place) -> Option<String> {
-    let Some(python) = std::env::var_os("BLOCKSPAN_PYTHON") else {
-        eprintln!("SKIPPED: {test} needs BLOCKSPAN_PYTHON (`tests/run files` makes that interpreter)");
-        return None;
-    };
+    let python = interpreter(test)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(script);
     let pages = ["research.md", "data.md"].map(|page| Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page));
     let ended = Command::new(&python).arg("-I").arg(&script).args(pages).current_dir(place.path(".")).output().unwrap();

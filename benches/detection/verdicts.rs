@@ -124,14 +124,12 @@ fn evidence(sighting: &Sighting) -> Evidence {
         quic: Vec::new(),
         pace: None,
     };
-    let results = (0..CANARIES).map(|n| CanaryResult {
-        url: format!("https://canary{n}.example/").parse().expect("a URL"),
-        scope: CanaryScope::Foreign,
-        failure: (n >= sighting.canaries).then_some(Failure::GenericTimeout),
-        pace: None,
-        quic: None,
-        families: Vec::new(),
-        resolvers: Vec::new(),
+    let results = (0..CANARIES).map(|n| {
+        CanaryResult::new(
+            format!("https://canary{n}.example/").parse().expect("a URL"),
+            CanaryScope::Foreign,
+            (n >= sighting.canaries).then_some(Failure::GenericTimeout),
+        )
     });
     Evidence::new(measurement, vec![control], Some(CanaryReport { at, results: results.collect() }))
 }

@@ -1,12 +1,12 @@
 //! `doctor`: everything that blockspan rests on, looked at, and what to do.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::io::Write;
 
 use super::args::{DoctorArgs, GlobalArgs, TellFormat};
 use super::fault::{Exit, Fault};
 use super::look::{BAD, BOLD, DIM, GOOD, Look, NEUTRAL, of_check};
 use super::output::Output;
+use super::progress::Line;
 use super::text::wrap;
 use super::words::count;
 use super::{config_check, rooms};
@@ -20,8 +20,6 @@ use crate::model::{Timestamp, printable};
 const NAME: usize = 13;
 /// Columns before the text of a check: indent, mark, name.
 const BEFORE: usize = 2 + 2 + NAME;
-/// Time between two lines of progress.
-const PACE: Duration = Duration::from_millis(100);
 
 /// Runs `doctor`.
 ///
@@ -29,7 +27,7 @@ const PACE: Duration = Duration::from_millis(100);
 /// The output cannot be written. What is wrong elsewhere is what it tells.
 pub(super) fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Fault> {
     let now = Timestamp::now();
-    let mut line = Line::new(std::io::stderr().is_terminal() && global.quiet == 0);
+    let mut line = Line::new(global);
     let checks = match rooms::load(global, None, false) {
         Ok(loaded) => all(loaded, args, now, &mut line),
         Err(Fault::Config(faults)) => without_configuration(&faults, now),
@@ -61,7 +59,7 @@ fn all(loaded: Loaded, args: &DoctorArgs, now: Timestamp, line: &mut Line) -> Ve
         _ => Depth::Usual,
     };
     let found = doctor::on_record(&path, depth, &detector(&config), now, &mut |doing, done, of| {
-        line.show(doing, done, of);
+        line.show(doing, || share(done, of));
     });
     let tally = found.tally.as_ref();
     let age = tally.and_then(|tally| tally.oldest).map(|oldest| now.since(oldest).as_secs());
@@ -70,7 +68,7 @@ fn all(loaded: Loaded, args: &DoctorArgs, now: Timestamp, line: &mut Line) -> Ve
     let newest = tally.and_then(|tally| tally.newest);
 
     let (life, steps) = rooms::life_and_clock(&config.store.url);
-    line.show("looking for the daemon", 0, 0);
+    line.show("looking for the daemon", String::new);
     let address = config.serve.listen;
     let (interval, longest) = (config.probe.interval, config.probe.url_timeout * 2);
     let looked = rooms::look_at_daemon(&path, address);
@@ -87,7 +85,7 @@ fn all(loaded: Loaded, args: &DoctorArgs, now: Timestamp, line: &mut Line) -> Ve
     if args.offline {
         checks.extend(doctor::on_reach_skipped("nobody was asked (--offline)"));
     } else {
-        line.show("asking canaries, resolvers and controls", 0, 0);
+        line.show("asking canaries, resolvers and controls", String::new);
         match rooms::reach(config) {
             Ok(reached) => {
                 let told: Vec<_> = reached
@@ -195,32 +193,8 @@ fn told(summary: &Summary) -> String {
     format!("{}: {}.", count(ok + warning + failed + skipped, "check", "checks"), parts.join(", "))
 }
 
-/// A line on the terminal that tells what is being done.
-struct Line {
-    is_wanted: bool,
-    shown: Option<(Instant, &'static str)>,
-}
-
-impl Line {
-    const fn new(is_wanted: bool) -> Self {
-        Self { is_wanted, shown: None }
-    }
-
-    fn show(&mut self, doing: &'static str, done: u64, of: u64) {
-        let is_same = self.shown.is_some_and(|(shown, was)| was == doing && shown.elapsed() < PACE);
-        if !self.is_wanted || is_same {
-            return;
-        }
-        self.shown = Some((Instant::now(), doing));
-        let share = (done * 100).checked_div(of).map_or_else(String::new, |share| format!(": {share} %"));
-        eprint!("\r\u{1b}[K{doing}{share}");
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            eprint!("\r\u{1b}[K");
-        }
-    }
+fn share(done: u64, of: u64) -> String {
+    (done * 100).checked_div(of).map_or_else(String::new, |share| format!(": {share} %"))
 }
 
 #[cfg(test)]

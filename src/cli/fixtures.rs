@@ -285,15 +285,7 @@ fn control() -> ControlReport {
 }
 
 fn canaries(foreign: Option<Failure>, domestic: Option<Failure>) -> CanaryReport {
-    let result = |url: &str, scope, failure| CanaryResult {
-        url: url.parse().unwrap(),
-        scope,
-        failure,
-        pace: None,
-        quic: None,
-        families: Vec::new(),
-        resolvers: Vec::new(),
-    };
+    let result = |url: &str, scope, failure| CanaryResult::new(url.parse().unwrap(), scope, failure);
     CanaryReport {
         at: at("2026-11-24T20:00:10Z"),
         results: vec![

@@ -69,11 +69,8 @@ fn network(vantage: &VantageId, vantages: &[VantageConfig]) -> ProbeNetwork {
     if let Some(known) = vantages.iter().find(|known| known.id == *vantage) {
         return ProbeNetwork { asn: known.asn.unwrap_or(0), country: known.country };
     }
-    let named = vantage.as_str().strip_prefix("AS").and_then(|name| {
-        let (asn, country) = name.split_once('-')?;
-        Some(ProbeNetwork { asn: asn.parse().ok()?, country: country.parse().ok()? })
-    });
-    named.unwrap_or(ProbeNetwork { asn: 0, country: CountryCode::UNKNOWN })
+    let (asn, country) = vantage.imported_network().unwrap_or((0, CountryCode::UNKNOWN));
+    ProbeNetwork { asn, country }
 }
 
 /// Gives every measurement to `write` until one cannot be written.

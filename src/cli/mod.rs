@@ -18,6 +18,7 @@ mod logging;
 mod look;
 mod measurements;
 mod output;
+mod progress;
 mod rejudge;
 mod rooms;
 mod rows;

@@ -1,7 +1,6 @@
 //! `rejudge`: the recorded evidence judged again by today's rules, and what that changes.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::io::Write;
 
 use anstyle::Style;
 
@@ -9,6 +8,7 @@ use super::args::{GlobalArgs, RejudgeArgs, TellFormat};
 use super::fault::{Exit, Fault};
 use super::look::{BAD, BOLD, GOOD, Look, NEUTRAL, PLAIN, of_status};
 use super::output::Output;
+use super::progress::Line;
 use super::table::{Column, Table};
 use super::text::wrap;
 use super::words::{count, moment, push_bracket, push_count, push_percent};
@@ -20,8 +20,6 @@ use crate::rejudge::{
     Difference, MeasurementCount, Opinion, Orders, Progress, SpanChangeOf, SpanCount, SpanShift, Summary, rejudge,
 };
 
-/// Time between two lines of progress.
-const PACE: Duration = Duration::from_millis(100);
 /// Series named in a note at most.
 const MOST_NAMED: usize = 5;
 
@@ -55,8 +53,8 @@ pub(super) fn run(global: &GlobalArgs, args: &RejudgeArgs) -> Result<Exit, Fault
         },
         since: args.since.map(|when| when.since(now)),
     };
-    let mut line = Line::new(std::io::stderr().is_terminal() && global.quiet == 0);
-    let judged = rejudge(&mut archive, &orders, &mut |progress| line.show(progress));
+    let mut line = Line::new(global);
+    let judged = rejudge(&mut archive, &orders, &mut |progress| line.show("judging again", || told(progress)));
     line.clear();
     let summary = judged.map_err(broken)?;
     archive
@@ -74,38 +72,10 @@ pub(super) fn run(global: &GlobalArgs, args: &RejudgeArgs) -> Result<Exit, Fault
     Ok(Exit::Good)
 }
 
-/// A line on the terminal that tells how far it has come.
-struct Line {
-    is_wanted: bool,
-    shown: Option<Instant>,
-}
-
-impl Line {
-    const fn new(is_wanted: bool) -> Self {
-        Self { is_wanted, shown: None }
-    }
-
-    fn show(&mut self, progress: Progress) {
-        if !self.is_wanted || self.shown.is_some_and(|shown| shown.elapsed() < PACE) {
-            return;
-        }
-        self.shown = Some(Instant::now());
-        eprint!("\r\u{1b}[K{}", told(progress));
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            eprint!("\r\u{1b}[K");
-        }
-    }
-}
-
 fn told(progress: Progress) -> String {
     let Progress { series, of_series, measurements, of_measurements } = progress;
     let share = (measurements * 100).checked_div(of_measurements).unwrap_or(100);
-    format!(
-        "judging again: {share} %, {measurements} of {of_measurements} measurements, {series} of {of_series} series"
-    )
+    format!(": {share} %, {measurements} of {of_measurements} measurements, {series} of {of_series} series")
 }
 
 /// What is said beside the data.
@@ -426,7 +396,7 @@ mod tests {
     #[test]
     fn progress_is_told_in_shares() {
         let progress = Progress { series: 1, of_series: 3, measurements: 50, of_measurements: 200 };
-        assert_eq!(told(progress), "judging again: 25 %, 50 of 200 measurements, 1 of 3 series");
+        assert_eq!(told(progress), ": 25 %, 50 of 200 measurements, 1 of 3 series");
         assert!(told(Progress::default()).contains("100 %"));
     }
 }

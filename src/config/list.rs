@@ -16,7 +16,7 @@ use super::targets::Owners;
 use super::unique::Unique;
 use super::url::web_url;
 use super::value::category;
-use crate::model::{CountryCode, Site, SiteId};
+use crate::model::{CountryCode, Site, SiteId, hex};
 
 /// The sites of all included lists: one per host.
 pub(super) struct Lists<'a> {
@@ -154,7 +154,7 @@ fn site_id(host: &str) -> Option<SiteId> {
         let kept: String =
             host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).take(50).collect();
         let digest = Sha256::digest(host.as_bytes());
-        let digits: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let digits = hex(&digest[..4]);
         format!("h{}-{digits}", kept.trim_start_matches(['-', '.'])).parse().ok()
     })
 }

@@ -198,11 +198,11 @@ impl Conductor {
     /// Measures for someone who asks by hand. What is seen is told and not recorded: it comes when others want it, and
     /// not in the order of the rounds.
     fn fulfil(&mut self, wish: ProbeWish) {
+        // Without a turn the wish is dropped, which tells who asked.
+        let Ok(turn) = Arc::clone(&self.wishes).try_acquire_owned() else { return };
         let instrument = Arc::clone(&self.instrument);
         let guard = self.metrics.in_flight();
         let standing = self.standing(&wish.series);
-        // Without a turn the wish is dropped, which tells who asked.
-        let Ok(turn) = Arc::clone(&self.wishes).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _counted = (guard, turn);
             if let Some(seen) = instrument.observe(&wish.series, Trigger::Scheduled, standing).await {

@@ -206,6 +206,7 @@ fn spare_canaries(station: &Station, canaries: Option<&CanaryReport>) -> Vec<Url
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Attempt, CanaryResult, Elapsed, Failure};
 
     #[test]
     fn what_was_noted_before_the_clock_was_set_back_keeps_nobody_waiting() {
@@ -214,7 +215,6 @@ mod tests {
         assert_eq!(passed(at(160), at(100)), Duration::ZERO, "rounds at once");
         assert!(passed(at(3_700), at(100)) > HOUR);
     }
-    use crate::model::{Attempt, CanaryResult, Elapsed, Failure};
 
     fn key(url: &str) -> SeriesKey {
         SeriesKey { site: "s".parse().unwrap(), url: url.parse().unwrap(), vantage: "v".parse().unwrap() }
@@ -309,15 +309,7 @@ mod tests {
 
     #[test]
     fn without_any_canary_that_answers_nothing_is_tried() {
-        let result = |failure| CanaryResult {
-            url: "https://a.example/".parse().unwrap(),
-            scope: CanaryScope::Foreign,
-            failure,
-            pace: None,
-            quic: None,
-            families: Vec::new(),
-            resolvers: Vec::new(),
-        };
+        let result = |failure| CanaryResult::new("https://a.example/".parse().unwrap(), CanaryScope::Foreign, failure);
         let report = |results| CanaryReport { at: at(0), results };
         let silent = || result(Some(Failure::GenericTimeout));
         assert!(is_offline(Some(&report(vec![silent(), silent()]))));

@@ -11,8 +11,8 @@ use crate::config::{Config, Role};
 use crate::detect::Detector;
 use crate::judge::{self, Knowledge};
 use crate::model::{
-    Baseline, CanaryReport, CanaryScope, ControlId, CountryCode, Evidence, Partial, PartialScope, SeriesKey, Site,
-    Status, Trigger, VantageId, Verdict,
+    Baseline, CanaryReport, CanaryScope, ControlId, ControlReport, CountryCode, Evidence, Partial, PartialScope,
+    SeriesKey, Site, Status, Trigger, VantageId, Verdict,
 };
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
@@ -173,11 +173,16 @@ impl Instrument {
         self.canaries.ask(&self.prober, self.stations.get(vantage)?).await
     }
 
-    /// Which controls can be used now: each is asked for the first foreign canary.
-    pub(super) async fn try_controls(&self) -> Vec<(ControlId, bool)> {
+    /// What each control says of the first foreign canary now; nothing where there is none.
+    pub(super) async fn control_reports(&self) -> Vec<ControlReport> {
         let canary = self.config.canaries.iter().find(|canary| canary.scope == CanaryScope::Foreign);
         let (Some(canary), Ok(site)) = (canary, "canary".parse()) else { return Vec::new() };
-        let reports = self.controls.try_all(&Target { site, url: canary.url.clone() }).await;
+        self.controls.try_all(&Target { site, url: canary.url.clone() }).await
+    }
+
+    /// Which controls can be used now.
+    pub(super) async fn try_controls(&self) -> Vec<(ControlId, bool)> {
+        let reports = self.control_reports().await;
         reports.into_iter().map(|report| (report.id.clone(), report.reached() == Some(true))).collect()
     }
 

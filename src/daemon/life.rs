@@ -26,7 +26,7 @@ use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 const PRUNE_ROUND: Duration = Duration::from_secs(3600);
 /// Time from the start to the first look.
 const FIRST_PRUNE: Duration = Duration::from_secs(600);
-/// Single probes that may be asked for or under way at one time.
+/// Single probes that may wait until the conductor takes them up, which it does at once.
 const PROBES: usize = 8;
 /// How long the store is tried at a stop when it cannot take records.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);

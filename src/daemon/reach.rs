@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::instrument::Instrument;
 use super::station::Station;
 use crate::model::{CanaryResult, CanaryScope, ControlReport, DnsExchange, Measurement, VantageId};
-use crate::probe::{Target, ask_canary};
+use crate::probe::ask_canary;
 
 /// Who answered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,13 +63,8 @@ impl Instrument {
                 None => Vec::new(),
             }
         };
-        let controls = async {
-            match (foreign, "canary".parse()) {
-                (Some(canary), Ok(site)) => self.controls.try_all(&Target { site, url: canary.url.clone() }).await,
-                _ => Vec::new(),
-            }
-        };
-        let (canaries, resolvers, reference, controls) = tokio::join!(canaries, resolvers, reference, controls);
+        let (canaries, resolvers, reference, controls) =
+            tokio::join!(canaries, resolvers, reference, self.control_reports());
         let (canaries, resolvers) = (canaries.into_iter().flatten(), resolvers.into_iter().flatten());
         Reached { canaries: canaries.collect(), resolvers: resolvers.collect(), name, reference, controls }
     }

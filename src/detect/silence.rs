@@ -335,14 +335,12 @@ mod tests {
 
     #[test]
     fn what_canaries_told() {
-        let result = |scope, failed: bool| crate::model::CanaryResult {
-            url: "https://canary.example/".parse().unwrap(),
-            scope,
-            failure: failed.then_some(crate::model::Failure::GenericTimeout),
-            pace: None,
-            quic: None,
-            families: Vec::new(),
-            resolvers: Vec::new(),
+        let result = |scope, failed: bool| {
+            crate::model::CanaryResult::new(
+                "https://canary.example/".parse().unwrap(),
+                scope,
+                failed.then_some(crate::model::Failure::GenericTimeout),
+            )
         };
         let (foreign, domestic) = (CanaryScope::Foreign, CanaryScope::Domestic);
         for (results, told) in [

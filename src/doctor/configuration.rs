@@ -1,8 +1,8 @@
 //! Whether the configuration can be used, and whether its secrets are kept.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::place::is_loose;
 use super::{Area, Check, Draft};
 use crate::config::Config;
 
@@ -23,7 +23,6 @@ pub struct Described {
 pub fn loose_secrets(config: &Config) -> Vec<PathBuf> {
     let helpers = config.control.helpers.iter().filter_map(|helper| helper.token_file.as_deref());
     let own = config.helper.token_file.as_deref();
-    let is_loose = |path: &Path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     helpers.chain(own).filter(|path| is_loose(path)).map(Path::to_owned).collect()
 }
 

@@ -7,7 +7,8 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
 use super::{Area, Check, Draft};
-use crate::store::Tally;
+use crate::model::size_in_words;
+use crate::store::{Tally, beside};
 
 /// Less free space than this is told however slowly the record grows.
 const LEAST_FREE: u64 = 1 << 30;
@@ -47,26 +48,25 @@ pub fn look_at_place(path: &Path) -> PlaceFacts {
     let shown = path.to_owned();
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let with = |path: &Path, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
     let size = |path: &Path| path.metadata().map_or(0, |found| found.len());
-    let is_loose = |path: &Path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
-    let loose = ["", "-wal", "-shm"].into_iter().filter(|suffix| is_loose(&with(&path, suffix)));
+    let loose = ["", "-wal", "-shm"].into_iter().filter(|suffix| is_loose(&beside(&path, suffix)));
     let free = statvfs(directory).ok();
     PlaceFacts {
         exists: path.exists(),
         directory_exists: directory.is_dir(),
         directory_writable: access(directory, AccessFlags::W_OK | AccessFlags::X_OK).is_ok(),
         writable: !path.exists() || access(&path, AccessFlags::W_OK).is_ok(),
-        loose: loose.map(|suffix| with(&shown, suffix)).collect(),
+        loose: loose.map(|suffix| beside(&shown, suffix)).collect(),
         bytes: size(&path),
-        log_bytes: size(&with(&path, "-wal")),
+        log_bytes: size(&beside(&path, "-wal")),
         free_bytes: free.map(|free| free.blocks_available().saturating_mul(free.fragment_size())),
         path: shown,
     }
+}
+
+/// Whether others than its owner may read, write or run a file that is there.
+pub(super) fn is_loose(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
 /// The checks of the files. `tally` is how the measurements of the last week are spread, when that could be read, and
@@ -88,7 +88,7 @@ pub fn on_place(facts: &PlaceFacts, tally: Option<&Tally>, age_seconds: Option<u
             "give both to the user that runs the daemon, or run `blockspan doctor` as that user",
         ));
     } else if facts.loose.is_empty() {
-        checks.push(files.ok(format!("{shown}, {}", size(facts.bytes))));
+        checks.push(files.ok(format!("{shown}, {}", size_in_words(facts.bytes))));
     } else {
         let names: Vec<String> = facts.loose.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         checks.push(files.warning(
@@ -99,10 +99,10 @@ pub fn on_place(facts: &PlaceFacts, tally: Option<&Tally>, age_seconds: Option<u
     if facts.exists {
         let log = Draft::of(Area::Database, "log");
         checks.push(if facts.log_bytes < LONG_LOG {
-            log.ok(format!("the write-ahead log takes {}", size(facts.log_bytes)))
+            log.ok(format!("the write-ahead log takes {}", size_in_words(facts.log_bytes)))
         } else {
             log.warning(
-                format!("the write-ahead log has grown to {}", size(facts.log_bytes)),
+                format!("the write-ahead log has grown to {}", size_in_words(facts.log_bytes)),
                 "end the program that reads the record all the time; the log is emptied when nobody does",
             )
         });
@@ -115,8 +115,8 @@ fn on_space(facts: &PlaceFacts, tally: Option<&Tally>, age_seconds: Option<u64>)
     let space = Draft::of(Area::Database, "space");
     let Some(free) = facts.free_bytes else { return space.skipped("the free space of the disk is not known here") };
     let week = tally.map_or(0, |tally| week_of_growth(facts.bytes, tally, age_seconds));
-    let growth = if week > 0 { format!("; the record grows by {} a week", size(week)) } else { String::new() };
-    let found = format!("{} free{growth}", size(free));
+    let growth = if week > 0 { format!("; the record grows by {} a week", size_in_words(week)) } else { String::new() };
+    let found = format!("{} free{growth}", size_in_words(free));
     let advice = "free some space, or keep measurements for a shorter time (`[store] keep_measurements`)";
     if free < NONE_FREE {
         space.failed(found, advice)
@@ -136,16 +136,6 @@ fn week_of_growth(bytes: u64, tally: &Tally, age_seconds: Option<u64>) -> u64 {
     }
     let of_recent = bytes as f64 * tally.recent as f64 / tally.measurements as f64;
     (of_recent * WEEK_SECONDS as f64 / age.min(WEEK_SECONDS) as f64) as u64
-}
-
-/// A size as people read it.
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn on_reach(reached: &Reached) -> Vec<Check> {
     let name = reached.name.as_deref().unwrap_or_default();
     checks.extend(reached.resolvers.iter().map(|asked| {
         let subject = format!("{} from {}", shown_resolver(&asked.resolver), asked.vantage);
-        on_resolver(RESOLVER.about(subject), &asked.exchanges, name)
+        on_resolver(RESOLVER.about(subject), asked.exchanges.iter(), name)
     }));
     let mut labels: Vec<&str> = Vec::new();
     for exchange in &reached.reference {
@@ -41,8 +41,8 @@ pub fn on_reach(reached: &Reached) -> Vec<Check> {
         }
     }
     checks.extend(labels.into_iter().map(|label| {
-        let of_resolver: Vec<_> = reached.reference.iter().filter(|asked| asked.resolver == label).cloned().collect();
-        on_resolver(REFERENCE.about(shown_resolver(label)), &of_resolver, name)
+        let of_resolver = reached.reference.iter().filter(|asked| asked.resolver == label);
+        on_resolver(REFERENCE.about(shown_resolver(label)), of_resolver, name)
     }));
     if reached.controls.is_empty() {
         checks.push(
@@ -69,13 +69,13 @@ fn on_canary(canary: &CanaryReached, all: &[CanaryReached]) -> Check {
     }
 }
 
-fn on_resolver(draft: Draft, exchanges: &[DnsExchange], name: &str) -> Check {
+fn on_resolver<'r>(draft: Draft, mut exchanges: impl Iterator<Item = &'r DnsExchange> + Clone, name: &str) -> Check {
     // No such record of one kind (a name without IPv6) is an answer.
     let answers = |exchange: &&DnsExchange| matches!(exchange.failure, None | Some(Failure::DnsNoAnswer));
-    if let Some(answer) = exchanges.iter().find(answers) {
+    if let Some(answer) = exchanges.clone().find(answers) {
         return draft.ok(format!("answers in {:.0} ms", answer.elapsed.as_seconds() * 1000.0));
     }
-    match exchanges.iter().find_map(|exchange| exchange.failure.as_ref()) {
+    match exchanges.find_map(|exchange| exchange.failure.as_ref()) {
         Some(failure) => draft.failed(
             format!("gives no address for {name}: {}", failure.as_ooni()),
             hint(failure).unwrap_or("name another resolver, or mend this one"),
@@ -149,15 +149,7 @@ mod tests {
     use crate::store::sample::evidence;
 
     fn canary(url: &str, failure: Option<Failure>) -> CanaryReached {
-        let result = CanaryResult {
-            url: url.parse().unwrap(),
-            scope: CanaryScope::Foreign,
-            failure,
-            pace: None,
-            quic: None,
-            families: Vec::new(),
-            resolvers: Vec::new(),
-        };
+        let result = CanaryResult::new(url.parse().unwrap(), CanaryScope::Foreign, failure);
         CanaryReached { vantage: "home".parse().unwrap(), result, measurement: None }
     }
 

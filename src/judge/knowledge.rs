@@ -8,7 +8,7 @@ use base64::Engine;
 use ipnet::IpNet;
 
 use crate::knowledge::{Asn, Fingerprint, Fingerprints, Networks, Scope};
-use crate::model::{CertificateRecord, CountryCode, TlsHandshake, is_bogon};
+use crate::model::{CertificateRecord, CountryCode, TlsHandshake, hex, is_bogon};
 
 /// The hash of a certificate (DER), lower-case hex, as its publication gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,7 +191,7 @@ fn intermediate_of(sha1: &str) -> Option<&'static InterceptionCa> {
 fn sha1_of(certificate: &CertificateRecord) -> Option<String> {
     let der = base64::engine::general_purpose::STANDARD.decode(&certificate.der).ok()?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &der);
-    Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(digest.as_ref()))
 }
 
 impl CertificateHash {

@@ -477,15 +477,7 @@ impl Story {
     fn canary(mut self, scope: CanaryScope, failure: Option<Failure>) -> Self {
         let report = self.evidence.canaries.get_or_insert(CanaryReport { at: at(3), results: Vec::new() });
         let url = "https://www.wikipedia.org/".parse().unwrap();
-        report.results.push(CanaryResult {
-            url,
-            scope,
-            failure,
-            pace: None,
-            quic: None,
-            families: Vec::new(),
-            resolvers: Vec::new(),
-        });
+        report.results.push(CanaryResult::new(url, scope, failure));
         self
     }
 

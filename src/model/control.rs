@@ -140,6 +140,13 @@ pub struct CanaryResult {
     pub resolvers: Vec<String>,
 }
 
+impl CanaryResult {
+    /// Whether it answered, and nothing more.
+    pub const fn new(url: Url, scope: CanaryScope, failure: Option<Failure>) -> Self {
+        Self { url, scope, failure, pace: None, quic: None, families: Vec::new(), resolvers: Vec::new() }
+    }
+}
+
 /// A canary's QUIC handshake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CanaryQuic {

@@ -127,6 +127,14 @@ uuid_id!(
     SpanId
 );
 
+impl VantageId {
+    /// The network and country that the name of an imported vantage tells (`AS9198-KZ`).
+    pub fn imported_network(&self) -> Option<(u32, CountryCode)> {
+        let (number, country) = self.as_str().strip_prefix("AS")?.split_once('-')?;
+        Some((number.parse().ok()?, country.parse().ok()?))
+    }
+}
+
 impl SpanId {
     /// The id that belongs to `seed`: the same evidence always gives the same span id (UUID version 8
     /// over SHA-256, RFC 9562 section 5.8).

@@ -40,6 +40,6 @@ pub use site::{Report, Site};
 pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
-pub use text::{is_hostile, printable};
+pub use text::{hex, is_hostile, printable, size_in_words};
 pub use time::{Elapsed, Timestamp, TimestampError};
 pub use verdict::{ControlSummary, Partial, PartialScope, RuleId, Strength, Verdict};

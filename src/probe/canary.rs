@@ -33,15 +33,7 @@ pub async fn ask_canary(
     vantage: &Vantage,
     canary: &CanaryConfig,
 ) -> (CanaryResult, Option<Measurement>) {
-    let mut result = CanaryResult {
-        url: canary.url.clone(),
-        scope: canary.scope,
-        failure: None,
-        pace: None,
-        quic: None,
-        families: Vec::new(),
-        resolvers: Vec::new(),
-    };
+    let mut result = CanaryResult::new(canary.url.clone(), canary.scope, None);
     let site = match "canary".parse::<SiteId>() {
         Ok(site) => site,
         Err(error) => {

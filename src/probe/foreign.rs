@@ -11,7 +11,7 @@ pub fn certificate_record(der: &[u8]) -> CertificateRecord {
 
 /// SHA-256 in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    super::tls::hex(&Sha256::digest(bytes))
+    crate::model::hex(&Sha256::digest(bytes))
 }
 
 /// The title of a page.

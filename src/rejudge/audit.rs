@@ -2,7 +2,7 @@
 
 use super::lane::{self, Lane};
 use crate::detect::Detector;
-use crate::model::{SeriesKey, Span, SpanSource, Timestamp};
+use crate::model::{SeriesKey, Span, Timestamp};
 use crate::store::{Archive, ArchivedSeries, Faults, Place, Revision, StoreError, Unsealer};
 
 /// Of a series that is not opened whole, so many of the newest measurements are.
@@ -68,17 +68,14 @@ pub fn audit(
     for series in all {
         report(done, of_measurements);
         let audited = archive.revise(&series, |revision| {
-            if revision.source()? != SpanSource::Measured {
-                return Ok(None);
-            }
             let mut tell = |looked_at: u64| report(done + looked_at, of_measurements);
-            one(revision, &series, orders, left, &mut unsealer, &mut tell).map(Some)
+            one(revision, &series, orders, left, &mut unsealer, &mut tell)
         });
         done += series.measurements;
-        if let Ok(Some(audited)) = &audited {
+        if let Ok(audited) = &audited {
             left = left.saturating_sub(audited.opened);
         }
-        found.extend(audited.transpose());
+        found.push(audited);
     }
     report(done, of_measurements);
     Ok(found)

@@ -27,15 +27,7 @@ pub(crate) fn with_second_opinion(mut evidence: Evidence) -> Evidence {
         pace: None,
     }];
     let url = "https://www.wikipedia.org/".parse().unwrap();
-    let result = CanaryResult {
-        url,
-        scope: CanaryScope::Foreign,
-        failure: None,
-        pace: None,
-        quic: None,
-        families: Vec::new(),
-        resolvers: Vec::new(),
-    };
+    let result = CanaryResult::new(url, CanaryScope::Foreign, None);
     evidence.canaries = Some(CanaryReport { at, results: vec![result] });
     evidence
 }

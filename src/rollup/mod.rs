@@ -58,10 +58,7 @@ pub struct Whereabouts {
 impl Whereabouts {
     /// Where `site` is looked at from `vantage`. The name of an imported vantage tells both (`AS9198-KZ`).
     pub fn of(&self, site: &SiteId, vantage: &VantageId) -> (CountryCode, Network) {
-        let by_name = || {
-            let (number, country) = vantage.as_str().strip_prefix("AS")?.split_once('-')?;
-            Some((country.parse().ok()?, Some(number.parse().ok()?)))
-        };
+        let by_name = || vantage.imported_network().map(|(asn, country)| (country, Some(asn)));
         let (country, asn) = match self.vantages.get(vantage) {
             Some(known) => *known,
             None => by_name().unwrap_or((CountryCode::UNKNOWN, None)),

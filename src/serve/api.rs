@@ -258,13 +258,7 @@ struct SpanView {
 
 async fn span(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SpanView>, Trouble> {
     let id: SpanId = id.parse().map_err(|error| Trouble::bad(format!("the id of the span: {error}")))?;
-    let found = app
-        .api
-        .read(move |reader| {
-            let all = reader.spans(&SpanFilter::default())?;
-            Ok((all.into_iter().find(|span| span.span_id == id), reader.span_events(id)?))
-        })
-        .await?;
+    let found = app.api.read(move |reader| Ok((reader.span(id)?, reader.span_events(id)?))).await?;
     let reported = || {
         let now = app.board.snapshot();
         now.sites.iter().flat_map(crate::model::Site::reported_spans).find(|span| span.span_id == id)

@@ -7,6 +7,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use crate::model::hex;
+
 /// Bytes of an answer at most; an answer of a thousand measurements with bodies stays far below.
 const MOST: usize = 256 << 20;
 
@@ -23,7 +25,7 @@ pub(super) async fn mark(request: Request, next: Next) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let digest = Sha256::digest(&body);
-    let tag = digest[..16].iter().fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
+    let tag = format!("\"{}\"", hex(&digest[..16]));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         head.headers.insert(header::ETAG, tag);
     }

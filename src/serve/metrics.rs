@@ -76,25 +76,19 @@ impl Metrics {
     /// When a family is named twice or wrongly.
     pub fn new() -> Result<Self, MetricsError> {
         let registry = Registry::new();
-        let build_info = add(&registry, IntGaugeVec::new(opts(&families::BUILD_INFO), families::BUILD_INFO.labels)?)?;
+        let build_info = add(&registry, gauges(&families::BUILD_INFO)?)?;
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH]).set(1);
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(Self {
-            site_status: add(&registry, IntGaugeVec::new(opts(&families::SITE_STATUS), families::SITE_STATUS.labels)?)?,
+            site_status: add(&registry, gauges(&families::SITE_STATUS)?)?,
             blocked_since: add(
                 &registry,
                 GaugeVec::new(opts(&families::BLOCKED_SINCE), families::BLOCKED_SINCE.labels)?,
             )?,
-            site_partial: add(
-                &registry,
-                IntGaugeVec::new(opts(&families::SITE_PARTIAL), families::SITE_PARTIAL.labels)?,
-            )?,
-            site_info: add(&registry, IntGaugeVec::new(opts(&families::SITE_INFO), families::SITE_INFO.labels)?)?,
-            vantage_info: add(
-                &registry,
-                IntGaugeVec::new(opts(&families::VANTAGE_INFO), families::VANTAGE_INFO.labels)?,
-            )?,
+            site_partial: add(&registry, gauges(&families::SITE_PARTIAL)?)?,
+            site_info: add(&registry, gauges(&families::SITE_INFO)?)?,
+            vantage_info: add(&registry, gauges(&families::VANTAGE_INFO)?)?,
             spans: add(&registry, counters(&families::SPANS)?)?,
             measurements: add(&registry, counters(&families::MEASUREMENTS)?)?,
             experiments: add(&registry, counters(&families::EXPERIMENTS)?)?,
@@ -103,13 +97,10 @@ impl Metrics {
                 &registry,
                 HistogramVec::new(histogram_opts(&families::LAYER_DURATION), families::LAYER_DURATION.labels)?,
             )?,
-            vantage_up: add(&registry, IntGaugeVec::new(opts(&families::VANTAGE_UP), families::VANTAGE_UP.labels)?)?,
-            vantage_silent: add(
-                &registry,
-                IntGaugeVec::new(opts(&families::VANTAGE_SILENT), families::VANTAGE_SILENT.labels)?,
-            )?,
+            vantage_up: add(&registry, gauges(&families::VANTAGE_UP)?)?,
+            vantage_silent: add(&registry, gauges(&families::VANTAGE_SILENT)?)?,
             clock_steps: add(&registry, IntCounter::with_opts(opts(&families::CLOCK_STEPS))?)?,
-            control_up: add(&registry, IntGaugeVec::new(opts(&families::CONTROL_UP), families::CONTROL_UP.labels)?)?,
+            control_up: add(&registry, gauges(&families::CONTROL_UP)?)?,
             schedule_lag: add(&registry, Histogram::with_opts(histogram_opts(&families::SCHEDULE_LAG))?)?,
             in_flight: add(&registry, IntGauge::with_opts(opts(&families::IN_FLIGHT))?)?,
             store_write: add(&registry, Histogram::with_opts(histogram_opts(&families::STORE_WRITE))?)?,
@@ -444,6 +435,10 @@ fn opts(family: &Family) -> Opts {
 
 fn histogram_opts(family: &Family) -> HistogramOpts {
     HistogramOpts::new(family.name, family.help).buckets(family.buckets.to_vec())
+}
+
+fn gauges(family: &Family) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(opts(family), family.labels)
 }
 
 fn counters(family: &Family) -> prometheus::Result<IntCounterVec> {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ProbeWish};
 use super::guard::text;
+use super::words::clean;
 use crate::model::{DnsRole, Elapsed, Evidence, HttpExchange, SeriesKey, Status, TlsHandshake, VantageId, Verdict};
 
 /// The module that is offered: a GET that must come to an answer of 200 to 299.
@@ -23,6 +24,9 @@ const SCRAPE_TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
 const HEADROOM: Duration = Duration::from_millis(500);
 /// Longest wait when nobody says.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest sentence of a verdict that is shown, characters.
+const MAX_TEXT: usize = 4_000;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -109,11 +113,9 @@ fn series(app: &App, asked: &Asked) -> Result<SeriesKey, String> {
 
 /// For a person: the verdict in sentences, as comments.
 fn explain(series: &SeriesKey, seen: Option<&(Evidence, Verdict)>, page: &mut String) {
+    // What a site sent must not begin a line of its own.
     let mut line = |text: &str| {
-        // What a site sent must not begin a line of its own.
-        let text: String =
-            text.chars().map(|c| if crate::model::is_hostile(c) || c.is_whitespace() { ' ' } else { c }).collect();
-        let _infallible = writeln!(page, "# {text}");
+        let _infallible = writeln!(page, "# {}", clean(text, MAX_TEXT));
     };
     line(&format!("{series}"));
     match seen {

@@ -279,22 +279,6 @@ impl Revision<'_> {
         self.may_write
     }
 
-    /// Where the evidence of the series comes from.
-    ///
-    /// # Errors
-    /// SQLite refused, or the row is damaged.
-    pub fn source(&self) -> Result<SpanSource, StoreError> {
-        let source: String = self
-            .transaction
-            .query_row("SELECT source FROM series WHERE id = ?1", [self.series.row], |row| row.get(0))
-            .map_err(self.sqlite("reading a series"))?;
-        source.parse().map_err(|error: crate::model::UnknownLabel| StoreError::Damaged {
-            path: self.path.to_owned(),
-            row: format!("series {}", self.series.row),
-            problem: error.to_string(),
-        })
-    }
-
     fn sqlite(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         let path = self.path.to_owned();
         move |error| StoreError::sqlite(&path, doing, &error)

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::StoreError;
 use super::schema::{self, MIGRATIONS, Snapshot};
+use super::{StoreError, beside};
 
 /// Pages copied in one step (4 MiB): between two of them progress is told.
 const STEP: i32 = 1024;
@@ -134,7 +134,7 @@ fn place(from: &Path, to: &Path, overwrite: bool) -> Result<PathBuf, BackupError
     };
     let is_same =
         |other: &Path| other.metadata().is_ok_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()));
-    if is_same(from) || BESIDE.iter().any(|suffix| is_same(&with_suffix(from, suffix))) {
+    if is_same(from) || BESIDE.iter().any(|suffix| is_same(&beside(from, suffix))) {
         return Err(bad("it is the record itself, or a part of it".to_owned(), ANOTHER));
     }
     if found.is_dir() {
@@ -147,7 +147,7 @@ fn place(from: &Path, to: &Path, overwrite: bool) -> Result<PathBuf, BackupError
         return Err(bad("it is there already".to_owned(), "name another file, or overwrite it with --force"));
     }
     // A log that is left beside it would be played into the copy when that is opened.
-    if with_suffix(&resolved, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+    if beside(&resolved, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
         return Err(bad(
             "a write-ahead log (-wal) lies beside it, so it is in use or was not closed".to_owned(),
             "name another file",
@@ -159,13 +159,7 @@ fn place(from: &Path, to: &Path, overwrite: bool) -> Result<PathBuf, BackupError
 /// Whether `path` is where something of the record at `from` would lie.
 fn is_of(from: &Path, path: &Path) -> bool {
     let Ok(from) = from.canonicalize() else { return false };
-    BESIDE.iter().any(|suffix| with_suffix(&from, suffix) == path)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+    BESIDE.iter().any(|suffix| beside(&from, suffix) == path)
 }
 
 /// Copies page by page and reads the copy through. Leaves one file that needs nothing beside it.
@@ -302,7 +296,7 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_settled {
-            for path in [self.path.clone(), with_suffix(&self.path, "-wal"), with_suffix(&self.path, "-journal")] {
+            for path in [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, "-journal")] {
                 // Nothing is left to tell it to: the command already ends with the error that brought us here.
                 let _gone = fs::remove_file(path);
             }

@@ -9,6 +9,9 @@ use super::measurements::Dictionaries;
 use super::schema::{self, MIGRATIONS};
 use crate::model::{MeasurementId, SpanId, Timestamp};
 
+/// What is wrong with a span, as a sentence.
+type Told = fn(SpanId) -> String;
+
 /// Faults of one kind that are named; the rest is counted.
 const MOST_NAMED: usize = 5;
 
@@ -144,36 +147,30 @@ impl Examiner {
                 Ok(())
             },
         )?;
-        self.each(
-            "checking the journal",
-            "SELECT DISTINCT span FROM span_event e WHERE NOT EXISTS (SELECT 1 FROM span s WHERE s.id = e.span) \
-             AND NOT EXISTS (SELECT 1 FROM span_event w WHERE w.span = e.span AND w.kind = 'withdrawn')",
-            |row| {
+        let of_spans: [(&str, Told); 3] = [
+            (
+                "SELECT DISTINCT span FROM span_event e WHERE NOT EXISTS (SELECT 1 FROM span s WHERE s.id = e.span) \
+                 AND NOT EXISTS (SELECT 1 FROM span_event w WHERE w.span = e.span AND w.kind = 'withdrawn')",
+                |span| format!("span {span} is not there, though it was never withdrawn"),
+            ),
+            (
+                "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
+                 (SELECT 1 FROM span_event e WHERE e.span = s.id AND e.kind IN ('opened', 'rejudged'))",
+                |span| format!("nothing tells what span {span} was opened on"),
+            ),
+            (
+                "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
+                 (SELECT 1 FROM series e WHERE e.site = s.site AND e.url = s.url AND e.vantage = s.vantage)",
+                |span| format!("span {span} is of a series that was never measured"),
+            ),
+        ];
+        for (sql, fault) in of_spans {
+            self.each("checking the journal", sql, |row| {
                 let span = SpanId(name(row.get(0)?));
-                faults.add(|| format!("span {span} is not there, though it was never withdrawn"));
+                faults.add(|| fault(span));
                 Ok(())
-            },
-        )?;
-        self.each(
-            "checking the journal",
-            "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
-             (SELECT 1 FROM span_event e WHERE e.span = s.id AND e.kind IN ('opened', 'rejudged'))",
-            |row| {
-                let span = SpanId(name(row.get(0)?));
-                faults.add(|| format!("nothing tells what span {span} was opened on"));
-                Ok(())
-            },
-        )?;
-        self.each(
-            "checking the journal",
-            "SELECT id FROM span s WHERE source = 'measured' AND NOT EXISTS \
-             (SELECT 1 FROM series e WHERE e.site = s.site AND e.url = s.url AND e.vantage = s.vantage)",
-            |row| {
-                let span = SpanId(name(row.get(0)?));
-                faults.add(|| format!("span {span} is of a series that was never measured"));
-                Ok(())
-            },
-        )?;
+            })?;
+        }
         Ok(faults)
     }
 

@@ -14,7 +14,7 @@ use super::measurements::Dictionaries;
 use super::pack::Packer;
 use super::press::{Packed, Primer, Primers};
 use super::schema::{self, MIGRATIONS};
-use super::{StoreError, series, spans};
+use super::{StoreError, beside, series, spans};
 use crate::detect::{Outcome, SeriesState, Trial};
 use crate::model::{Mechanism, SeriesKey, Span, Status, Timestamp};
 
@@ -56,9 +56,7 @@ impl Importer {
     /// Another import holds it, or it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let path = schema::resolve(path)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".import");
-        let lock = DaemonLock::take(Path::new(&name))?;
+        let lock = DaemonLock::take(&beside(&path, ".import"))?;
         let connection = schema::open_for_writing(&path, MIGRATIONS)?;
         connection.set_prepared_statement_cache_capacity(32);
         let tune = || {
@@ -81,21 +79,23 @@ impl Importer {
     /// # Errors
     /// The record cannot be read.
     pub fn primers(&mut self) -> Result<Primers, StoreError> {
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&self.path, "reading dictionaries", &error);
+        let newest: HashMap<i64, i64> = self
+            .connection
+            .prepare(
+                "SELECT s.id, max(d.id) FROM series s JOIN dictionary d ON d.series = s.id WHERE s.source = 'ooni' \
+                 GROUP BY s.id",
+            )
+            .and_then(|mut query| query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .map_err(sqlite)?;
         let mut contents = Dictionaries::new(&self.path)?;
         let mut known = Vec::new();
         for (series, key) in series::keys(&self.connection, &self.path, series::Whose::All)? {
-            let newest = self
-                .connection
-                .prepare_cached(
-                    "SELECT max(d.id) FROM dictionary d JOIN series s ON s.id = d.series WHERE s.id = ?1 AND s.source = 'ooni'",
-                )
-                .and_then(|mut query| query.query_row([series], |row| row.get::<_, Option<i64>>(0)))
-                .map_err(|error| StoreError::sqlite(&self.path, "reading dictionaries", &error))?;
             // One that cannot be read is replaced; reading what was packed against it says so.
-            if let Some(newest) = newest
-                && let Ok(primer) = contents.get(&self.connection, newest)
+            if let Some(newest) = newest.get(&series)
+                && let Ok(primer) = contents.get(&self.connection, *newest)
             {
-                self.dictionaries.insert(series, (newest, Arc::clone(&primer)));
+                self.dictionaries.insert(series, (*newest, Arc::clone(&primer)));
                 known.push((key, primer));
             }
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StoreError;
+use super::{StoreError, beside};
 
 /// How long one who only looks at the lock may be in the way.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -81,9 +81,7 @@ pub fn holder(path: &Path) -> std::io::Result<Option<Holder>> {
 }
 
 fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+    beside(path, ".lock")
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {

@@ -33,7 +33,7 @@ mod types;
 mod write;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use archive::{Archive, ArchivedSeries, Place, Revision, Sealed, Standing, Turn, TurnKind, Unsealer};
 pub use backup::{BackupError, BackupMade, BackupProgress, back_up};
@@ -49,9 +49,15 @@ pub use reader::Reader;
 pub use recorder::{CommitHook, Recorder, Restored};
 pub use types::{MeasurementFilter, Note, ProbeRecord, Refusal, SpanFilter, StoredMeasurement};
 
+/// The file of a database's name and `suffix`, where SQLite and blockspan keep what belongs to it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Bytes that the database at `path` takes on the disk, its write-ahead log included; 0 when there is none.
 pub fn file_bytes(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    [path, Path::new(&log)].into_iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let log = beside(path, "-wal");
+    [path, log.as_path()].into_iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

@@ -133,6 +133,11 @@ impl Reader {
         journal::news(&self.connection, &self.path, &mut self.names.borrow_mut(), limit)
     }
 
+    /// One span; None when it is not in the record.
+    pub fn span(&self, id: SpanId) -> Result<Option<Span>, StoreError> {
+        spans::one(&self.connection, &self.path, &mut self.names.borrow_mut(), id)
+    }
+
     /// All that the journal tells of one span, in order.
     pub fn span_events(&self, span: SpanId) -> Result<Vec<SpanEvent>, StoreError> {
         journal::of_span(&self.connection, &self.path, span)

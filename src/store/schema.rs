@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::StoreError;
+use super::{StoreError, beside};
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "bspn" in ASCII.
 pub(super) const APPLICATION_ID: i32 = 0x6273_706e;
@@ -132,9 +132,7 @@ fn cannot_open(refusal: &StoreError) -> bool {
 
 /// Whether there are commits that have not yet been moved into the database.
 fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// The true place of the file, so that two names of one file share one lock.

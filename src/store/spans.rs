@@ -1,7 +1,10 @@
 //! Spans to and from their rows, and the journal of what happened to them.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::StoreError;
 use super::intern::Interner;
 use crate::model::{
     Bracket, MeasurementId, Mechanism, PartialScope, Segment, Span, SpanChange, SpanChangeKind, SpanId, Timestamp,
@@ -101,6 +104,21 @@ fn segments_to_row(span: &Span) -> (Option<i64>, Option<String>) {
             (None, Some(serde_json::json!(pairs).to_string()))
         }
     }
+}
+
+/// The span of this id, if it is there.
+pub(super) fn one(
+    connection: &Connection,
+    path: &Path,
+    names: &mut Interner,
+    id: SpanId,
+) -> Result<Option<Span>, StoreError> {
+    let sqlite = |error: rusqlite::Error| StoreError::sqlite(path, "reading a span", &error);
+    let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM span WHERE id = ?1")).map_err(sqlite)?;
+    let mut rows = query.query([id.0.as_bytes()]).map_err(sqlite)?;
+    let Some(row) = rows.next().map_err(sqlite)? else { return Ok(None) };
+    let damaged = |problem| StoreError::Damaged { path: path.to_owned(), row: name(row), problem };
+    read(row, names).map(Some).map_err(damaged)
 }
 
 /// The span of a row of [`COLUMNS`], or what is wrong with the row.

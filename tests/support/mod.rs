@@ -7,4 +7,5 @@ pub mod daemon;
 pub mod dns;
 pub mod http;
 pub mod place;
+pub mod python;
 pub mod world;

@@ -2,7 +2,7 @@
 
 use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
-use super::transport::size;
+use crate::model::size_in_words;
 use crate::model::{AddressFamily, CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
 
 /// Draws controls and canaries, as far as they were asked.
@@ -52,7 +52,7 @@ fn seen(report: &ControlReport) -> String {
         && http.failure.is_none()
         && let Some(status) = http.status
     {
-        let size = http.body_length.map(|length| format!(", {}", size(length))).unwrap_or_default();
+        let size = http.body_length.map(|length| format!(", {}", size_in_words(length))).unwrap_or_default();
         return format!("gets the page: {status}{size}");
     }
     let dns = report.dns.as_ref().and_then(|dns| dns.failure.as_ref()).map(|failure| (Layer::Dns, failure));

@@ -2,8 +2,7 @@
 
 use super::super::words;
 use super::sketch::Sketch;
-use super::transport::size;
-use crate::model::{Elapsed, Evidence, Pace};
+use crate::model::{Elapsed, Evidence, Pace, size_in_words};
 
 /// Draws one line, when it is known how fast the site usually is.
 pub(super) fn draw(sketch: &mut Sketch<'_>, evidence: &Evidence) {
@@ -21,7 +20,7 @@ fn against(pace: &Pace, usual: &Pace) -> Vec<String> {
         let (now, usual) = now.zip(usual)?;
         Some(format!("{name} {} ({})", words::elapsed(now), words::elapsed(usual)))
     };
-    let rate = |rate: f64| format!("{}/s", size(rate as u64));
+    let rate = |rate: f64| format!("{}/s", size_in_words(rate as u64));
     let page = pace.bytes_per_second.zip(usual.bytes_per_second);
     [
         time("connect", pace.connect, usual.connect),

@@ -4,7 +4,7 @@ use super::failure::{fault_in_words, in_words};
 use super::sketch::{Mark, Sketch};
 use crate::model::{
     AddressOrigin, CertificateRecord, HttpExchange, Layer, Measurement, QuicHandshake, QuicHint, TcpConnect, Timestamp,
-    TlsHandshake,
+    TlsHandshake, size_in_words,
 };
 
 /// Draws the connection attempts, handshakes and the exchange of one hop.
@@ -132,7 +132,7 @@ fn exchange(sketch: &mut Sketch<'_>, step: &HttpExchange) {
         parts.push(in_words(Layer::Http, failure).into_owned());
     }
     if let Some(body) = &step.body {
-        let size = size(body.length);
+        let size = size_in_words(body.length);
         parts.push(if body.truncated { format!("{size} read, then cut at our limit") } else { size });
     }
     let good = step.failure.is_none() && step.status.is_some_and(|status| status < 400);
@@ -140,14 +140,5 @@ fn exchange(sketch: &mut Sketch<'_>, step: &HttpExchange) {
     if let Some(title) = step.body.as_ref().and_then(|body| body.title.as_deref()).filter(|title| !title.is_empty()) {
         let title = sketch.look.show(title, 160);
         sketch.note(&format!("title \"{title}\""));
-    }
-}
-
-/// A number of bytes in words (decimal prefixes, as browsers and disks count).
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }

@@ -101,8 +101,7 @@ fn canary(helpers: Option<&RawValue>, reached: bool, at: Timestamp) -> Result<Ca
     };
     let failure = (!reached).then_some(Failure::GenericTimeout);
     let scope = CanaryScope::Foreign;
-    let result =
-        CanaryResult { url, scope, failure, pace: None, quic: None, families: Vec::new(), resolvers: Vec::new() };
+    let result = CanaryResult::new(url, scope, failure);
     Ok(CanaryReport { at, results: vec![result] })
 }
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::decode::{Decoder, Progress};
 use super::title::title;
 use crate::model::Body;
-use crate::probe::tls::hex;
+use crate::model::hex;
 
 /// Bytes of a body that are kept as evidence at most.
 const KEPT: usize = 64 * 1024;

@@ -9,7 +9,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
-use crate::model::{CertificateRecord, Timestamp};
+use crate::model::{CertificateRecord, Timestamp, hex};
 
 /// Certificates of a chain that are recorded at most.
 pub(super) const MAX_CHAIN: usize = 10;
@@ -62,11 +62,6 @@ fn instant(time: ASN1Time) -> Timestamp {
 
 fn bounded(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
-}
-
-/// Lower-case hex.
-pub(in crate::probe) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

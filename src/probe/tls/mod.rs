@@ -19,8 +19,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
+pub(in crate::probe) use self::certificate::record;
 use self::certificate::{MAX_CERTIFICATE_BYTES, MAX_CHAIN};
-pub(in crate::probe) use self::certificate::{hex, record};
 pub(super) use self::verifier::{Recorded, RecordingVerifier};
 use super::roots::Roots;
 use super::wire::{Wire, WireNotes};
