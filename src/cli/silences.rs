@@ -9,7 +9,8 @@ use super::look::{Look, NEUTRAL, PLAIN};
 use super::table::{Column, Table};
 use super::{rows, words};
 use crate::detect::Life;
-use crate::model::{Bracket, SilenceCause, SilenceKind, Timestamp, VantageSpan};
+use crate::language::Language;
+use crate::model::{Bracket, SilenceKind, Timestamp, VantageSpan};
 
 /// A daemon gives a sign of life every ten seconds; one that gives none for so long is not measuring.
 const NO_SIGN: Duration = Duration::from_secs(60);
@@ -40,17 +41,8 @@ pub(super) fn open_in_words(silences: &[VantageSpan]) -> Vec<String> {
         .collect()
 }
 
-/// What kind of silence it is, in words.
-const fn what(silence: &VantageSpan) -> &'static str {
-    match (silence.kind, silence.cause) {
-        (SilenceKind::Offline, _) => "no network",
-        (SilenceKind::DomesticOnly, _) => "domestic network only",
-        (SilenceKind::NotMeasuring, Some(SilenceCause::Stopped)) => "daemon stopped",
-        (SilenceKind::NotMeasuring, Some(SilenceCause::BrokeOff)) => "daemon broke off",
-        (SilenceKind::NotMeasuring, Some(SilenceCause::Asleep)) => "machine asleep",
-        (SilenceKind::NotMeasuring, Some(SilenceCause::Unlisted)) => "not configured",
-        (SilenceKind::NotMeasuring, None) => "not measuring",
-    }
+fn what(silence: &VantageSpan) -> String {
+    Language::English.silence(silence.kind, silence.cause)
 }
 
 const COLUMNS: [Column; 5] = [
@@ -81,7 +73,7 @@ fn table(silences: &[VantageSpan], now: Timestamp, look: &Look, out: &mut dyn Wr
     for silence in silences {
         let bracket = |bracket: &Bracket| words::bracket(bracket, look.unicode);
         table.cell(PLAIN, |out| out.push_str(silence.vantage.as_str()));
-        table.cell(NEUTRAL, |out| out.push_str(what(silence)));
+        table.cell(NEUTRAL, |out| out.push_str(&what(silence)));
         table.cell(PLAIN, |out| out.push_str(&bracket(&silence.start)));
         table.cell(PLAIN, |out| out.push_str(&silence.end.as_ref().map_or("ongoing".to_owned(), bracket)));
         let to = silence.end.map_or(Some(now), |end| end.earliest.or(end.latest));
@@ -99,6 +91,7 @@ fn table(silences: &[VantageSpan], now: Timestamp, look: &Look, out: &mut dyn Wr
 mod tests {
     use super::super::fixtures::{at, between};
     use super::*;
+    use crate::model::SilenceCause;
 
     fn silence(kind: SilenceKind, cause: Option<SilenceCause>, end: Option<Bracket>) -> VantageSpan {
         VantageSpan {

@@ -17,6 +17,7 @@ use super::{rooms, silences};
 use crate::config::{Config, Role};
 use crate::detect::SeriesState;
 use crate::export::to_json_line;
+use crate::language::Language;
 use crate::model::{Bracket, Mechanism, PartialScope, SeriesKey, Span, Status, Timestamp};
 use crate::store::SpanFilter;
 
@@ -195,7 +196,7 @@ fn glossary(blocked: &[&Now<'_>], look: &Look, out: &mut dyn Write) -> std::io::
         writeln!(out)?;
     }
     for mechanism in mechanisms {
-        for line in wrap(&format!("{mechanism}: {}", mechanism.in_words()), look.width) {
+        for line in wrap(&format!("{mechanism}: {}", Language::English.mechanism(mechanism)), look.width) {
             writeln!(out, "{}", look.paint(DIM, line))?;
         }
     }

@@ -19,7 +19,7 @@ use super::reload::Reloader;
 use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
 use crate::model::Timestamp;
-use crate::serve::{Api, App, Board, Metrics, MetricsError, Readiness, ReloadRequest, serve};
+use crate::serve::{App, Board, Metrics, MetricsError, Readiness, Record, ReloadRequest, serve};
 use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 
 /// Time between two looks for measurements that are older than they are to be kept.
@@ -145,7 +145,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             ready: Arc::clone(&ready),
             reload: requests,
             probe,
-            api: Api::new(database.clone()),
+            record: Record::new(database.clone()),
         };
         let server = tokio::spawn(serve(listener, app, stop.clone()));
         let reloader =

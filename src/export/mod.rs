@@ -17,3 +17,4 @@ pub use csv::{SPAN_COLUMNS, formula_safe, spans_csv};
 pub use json::{spans_json, spans_ndjson, to_json_line};
 pub use measurement::{measurement_json, measurement_with_context_json, measurement_with_networks_json};
 pub use ooni::{ProbeNetwork, measurement_ooni};
+pub use scrub::scrubbed;

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::model::{
-    Body, CanaryReport, DnsExchange, Evidence, Experiment, HttpExchange, Partial, is_private, shown_resolver,
+    Body, CanaryReport, DnsExchange, Evidence, Experiment, HttpExchange, Partial, Verdict, is_private, shown_resolver,
 };
 
 /// What stands in the place of an address; it can be part of a URL.
@@ -45,6 +45,17 @@ const ABOUT_THE_VISITOR: [&str; 10] = [
 /// The addresses that may be shown.
 pub(super) struct Scrub {
     known: BTreeSet<IpAddr>,
+}
+
+/// Evidence and verdict as they may be shown: without what would tell the vantage's own addresses.
+pub fn scrubbed(evidence: &Evidence, verdict: &Verdict) -> (Evidence, Verdict) {
+    let scrub = Scrub::new(evidence);
+    let verdict = Verdict {
+        reasons: verdict.reasons.iter().map(|reason| scrub.text(reason).into_owned()).collect(),
+        partial: verdict.partial.iter().map(|partial| scrub.partial(partial)).collect(),
+        ..verdict.clone()
+    };
+    (scrub.evidence(evidence), verdict)
 }
 
 impl Scrub {

@@ -29,6 +29,7 @@ pub use experiment::{Attempt, Experiment, ExperimentKind, ExperimentOutcome, ans
 pub use failure::Failure;
 pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId};
 pub use labels::UnknownLabel;
+pub(crate) use labels::labels;
 pub use measurement::{
     AddressOrigin, Body, CertificateFault, CertificateRecord, DnsAnswer, DnsExchange, DnsRole, DnsTransport,
     HttpExchange, Measurement, QueryType, QuicHandshake, QuicHint, TcpConnect, TlsHandshake, Trigger,
@@ -40,6 +41,6 @@ pub use site::{Report, Site};
 pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};
 pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
-pub use text::{hex, is_hostile, printable, size_in_words};
+pub use text::{hex, is_hostile, legible, printable, size_in_words};
 pub use time::{Elapsed, Timestamp, TimestampError};
 pub use verdict::{ControlSummary, Partial, PartialScope, RuleId, Strength, Verdict};

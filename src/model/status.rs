@@ -111,39 +111,6 @@ impl Mechanism {
             _ => Layer::Http,
         }
     }
-
-    /// One plain phrase for a reader who knows no protocols.
-    pub const fn in_words(self) -> &'static str {
-        match self {
-            Self::DnsNxdomain => "the provider's name server says that the site's name does not exist",
-            Self::DnsRefused => "the provider's name server refuses to answer for the site's name",
-            Self::DnsServfail => "the provider's name server reports a failure for the site's name",
-            Self::DnsTimeout => "the provider's name server stays silent for the site's name",
-            Self::DnsEmpty => "the provider's name server gives no address for the site's name",
-            Self::DnsBogon => "the provider's name server gives an address that cannot be public",
-            Self::DnsBlockpage => "the provider's name server gives the address of a block page",
-            Self::DnsForged => "the provider's name server gives an address that is not the site's",
-            Self::DnsInjected => "one question for the site's name gets two different answers",
-            Self::TcpTimeout => "connections to the site's address are swallowed",
-            Self::TcpReset => "connections to the site's address are reset",
-            Self::TcpRefused => "connections to the site's address are refused",
-            Self::TcpUnreachable => "the network says that the site's address cannot be reached",
-            Self::TlsTimeout => "the encrypted greeting that names the site is swallowed",
-            Self::TlsReset => "the connection is reset when the encrypted greeting names the site",
-            Self::TlsEof => "the connection is closed when the encrypted greeting names the site",
-            Self::TlsAlert => "the encrypted greeting that names the site is turned away",
-            Self::TlsMitm => "someone in between answers with a certificate of their own",
-            Self::HttpBlockpage => "a block page is shown instead of the site",
-            Self::HttpRedirect => "visitors are sent on to a block page",
-            Self::HttpReset => "the connection is reset when the request names the site",
-            Self::HttpTimeout => "the request that names the site is swallowed",
-            Self::HttpEof => "the connection is closed when the request names the site",
-            Self::HttpTruncated => "the page stops in the middle",
-            Self::Http451 => "an answer says that the site is blocked for legal reasons",
-            Self::QuicTimeout => "QUIC connections to the site are swallowed",
-            Self::Throttled => "the site is slowed down",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,17 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe.collect())
 }
 
+/// Foreign text without control, format and direction characters, at most `max` characters long, for a page, a feed or
+/// a document. Who writes it there escapes it.
+pub fn legible(text: &str, max: usize) -> String {
+    let mut shown = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_hostile(*c));
+    let mut out: String = shown.by_ref().take(max).collect();
+    if shown.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
 /// A number of bytes in words (decimal prefixes, as browsers and disks count).
 pub fn size_in_words(bytes: u64) -> String {
     match bytes {
@@ -54,5 +65,12 @@ mod tests {
     fn terminal_escapes_and_reordering_are_taken_out() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\nd"), "a\u{fffd}[2Jb\u{fffd}c d");
         assert_eq!(printable("Страница"), "Страница");
+    }
+
+    #[test]
+    fn foreign_text_keeps_its_letters_and_loses_its_tricks() {
+        assert_eq!(legible("a\u{1b}[31mb\u{202e}c\u{200b}\nd\u{0}", 99), "a[31mbc d");
+        assert_eq!(legible("Фергана", 3), "Фер…");
+        assert_eq!(legible("Фергана", 7), "Фергана");
     }
 }

@@ -1,8 +1,6 @@
 //! `/api/v1`: what the record says, as JSON. Reads happen on threads of their own, a few at a time.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -12,52 +10,23 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 
 use super::app::App;
+use super::record::Unreadable;
 use crate::export::measurement_with_context_json;
 use crate::model::{
     Bracket, CountryCode, MeasurementId, SeriesKey, SiteId, Span, SpanId, SpanSource, Status, Timestamp, VantageId,
     VantageSpan,
 };
 use crate::rollup::{by_country, by_network};
-use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanFilter, StoreError, StoredMeasurement};
+use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanFilter, StoredMeasurement};
 
-/// Reads of the record at one time; more wait.
-const AT_ONCE: usize = 4;
 /// Spans or measurements of one answer at most.
 const MOST: usize = 1000;
 /// Measurements of one answer, unless another number is asked for: each takes some kilobytes.
 const USUAL: usize = 100;
 /// What it offers (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("openapi.json");
-
-/// What the API answers from.
-#[derive(Debug, Clone)]
-pub struct Api {
-    database: Arc<PathBuf>,
-    readers: Arc<Semaphore>,
-}
-
-impl Api {
-    /// Answers from the record at `database`.
-    pub fn new(database: PathBuf) -> Self {
-        Self { database: Arc::new(database), readers: Arc::new(Semaphore::new(AT_ONCE)) }
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let _turn = self.readers.acquire().await.map_err(|_| Trouble::unavailable("the daemon is stopping"))?;
-        let database = Arc::clone(&self.database);
-        let read = tokio::task::spawn_blocking(move || work(&Reader::open(&database)?)).await;
-        read.map_err(|_| Trouble::unavailable("the record could not be read"))?.map_err(|error| {
-            tracing::error!("the record cannot be read for the API: {error}");
-            Trouble::unavailable("the record cannot be read; the log says why")
-        })
-    }
-}
 
 /// Why a request gets no answer, as JSON.
 #[derive(Debug)]
@@ -74,6 +43,12 @@ impl Trouble {
 
     fn bad(why: String) -> Self {
         Self(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl From<Unreadable> for Trouble {
+    fn from(why: Unreadable) -> Self {
+        Self::unavailable(&why.to_string())
     }
 }
 
@@ -152,7 +127,7 @@ struct VantageView {
 }
 
 async fn vantages(State(app): State<App>) -> Result<Json<Vec<VantageView>>, Trouble> {
-    let silences = app.api.read(|reader| reader.vantage_spans(&SpanFilter::default())).await?;
+    let silences = app.record.read(|reader| reader.vantage_spans(&SpanFilter::default())).await?;
     let now = app.board.snapshot();
     let view = |(place, up): &(super::Place, Option<bool>)| VantageView {
         id: place.id.clone(),
@@ -220,12 +195,12 @@ async fn spans(State(app): State<App>, asked: Result<Query<Asked>, QueryRejectio
     let limit = bounded(asked.limit, MOST)?;
     let now = app.board.snapshot();
     let places = &now.whereabouts;
-    let recorded = |filter: SpanFilter| app.api.read(move |reader| reader.spans(&filter));
+    let recorded = |filter: SpanFilter| app.record.read(move |reader| reader.spans(&filter));
     let mut all = match asked.by {
         Some(By::Network) => return Ok(Json(by_network(&recorded(filter).await?, places)).into_response()),
         Some(By::Country) => {
             let of_sites = SpanFilter { sites: filter.sites.clone(), ..SpanFilter::default() };
-            let watched = app.api.read(move |reader| reader.watched(&of_sites)).await?;
+            let watched = app.record.read(move |reader| reader.watched(&of_sites)).await?;
             let watched: Vec<(SeriesKey, SpanSource)> =
                 watched.into_iter().map(|watched| (watched.series, watched.source)).collect();
             let spans = recorded(filter).await?;
@@ -258,7 +233,7 @@ struct SpanView {
 
 async fn span(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SpanView>, Trouble> {
     let id: SpanId = id.parse().map_err(|error| Trouble::bad(format!("the id of the span: {error}")))?;
-    let found = app.api.read(move |reader| Ok((reader.span(id)?, reader.span_events(id)?))).await?;
+    let found = app.record.read(move |reader| Ok((reader.span(id)?, reader.span_events(id)?))).await?;
     let reported = || {
         let now = app.board.snapshot();
         now.sites.iter().flat_map(crate::model::Site::reported_spans).find(|span| span.span_id == id)
@@ -335,7 +310,7 @@ async fn measurements(
         })?;
         Ok(Some(MeasurementsPage { measurements: lines.into_iter().map(|(_, line)| line).collect(), next }))
     };
-    let page = app.api.read(read).await?;
+    let page = app.record.read(read).await?;
     page.map(Json)
         .ok_or_else(|| Trouble::missing("`after`: that measurement is not kept (any more); begin anew".to_owned()))
 }
@@ -350,7 +325,7 @@ fn line(stored: &StoredMeasurement) -> Option<Box<RawValue>> {
 
 async fn measurement(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Box<RawValue>>, Trouble> {
     let id: MeasurementId = id.parse().map_err(|error| Trouble::bad(format!("the id of the measurement: {error}")))?;
-    let found = app.api.read(move |reader| Ok(reader.measurement(id)?.as_ref().and_then(line))).await?;
+    let found = app.record.read(move |reader| Ok(reader.measurement(id)?.as_ref().and_then(line))).await?;
     found.map(Json).ok_or_else(|| Trouble::missing(format!("measurement {id} is not kept")))
 }
 
@@ -359,7 +334,7 @@ async fn openapi() -> Response {
 }
 
 async fn feed(State(app): State<App>, headers: HeaderMap) -> Result<Response, Trouble> {
-    let (news, began) = app.api.read(|reader| Ok((reader.news(super::feed::MOST)?, reader.began()?))).await?;
+    let (news, began) = app.record.read(|reader| Ok((reader.news(super::feed::MOST)?, reader.began()?))).await?;
     // The name by which it was asked has passed the guard.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let began = began.unwrap_or_else(|| Timestamp::from_unix_ms(0));

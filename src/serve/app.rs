@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Api, Board, Metrics};
+use super::{Board, Metrics, Record};
 use crate::model::{Evidence, SeriesKey, Verdict};
 
 /// Asks the daemon to read its configuration again.
@@ -90,5 +90,5 @@ pub struct App {
     /// Where single probes are asked for; what it does not hold is refused.
     pub probe: mpsc::Sender<ProbeWish>,
     /// The record.
-    pub api: Api,
+    pub record: Record,
 }

@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::board::Snapshot;
-use super::words;
-use crate::model::{Bracket, Mechanism, PartialScope, Span, SpanId, Timestamp};
+use crate::language::Language;
+use crate::model::{Bracket, PartialScope, Span, SpanId, Timestamp, legible};
 use crate::store::{SpanEvent, SpanEventKind};
 
 /// Entries of the feed: who reads it once a week misses nothing of a busy one.
@@ -56,7 +56,7 @@ pub(super) fn render(
 fn entry(event: &SpanEvent, span: &Span, board: &Snapshot) -> Entry {
     let closed = event.kind == SpanEventKind::Closed;
     let site = board.sites.iter().find(|site| site.id == span.site);
-    let name = site.map_or_else(|| span.site.to_string(), |site| words::clean(&site.name, MAX_NAME));
+    let name = site.map_or_else(|| span.site.to_string(), |site| legible(&site.name, MAX_NAME));
     let vantage = span.vantage.as_ref().map_or_else(String::new, |vantage| format!(" from {vantage}"));
     let part = span.partial.map_or_else(String::new, |part| format!(", in part ({})", part.as_str()));
     let what = if closed { "no longer blocked" } else { "blocked" };
@@ -84,10 +84,10 @@ fn text(event: &SpanEvent, span: &Span) -> String {
         None => format!("{url}{part} is blocked. The block began at {}.", bracket(span.start)),
     }];
     if let Some(mechanism) = span.mechanism {
-        sentences.push(format!("How: {} ({}).", Mechanism::in_words(mechanism), mechanism.as_str()));
+        sentences.push(format!("How: {} ({}).", Language::English.mechanism(mechanism), mechanism.as_str()));
     }
     if let Some(confidence) = span.confidence {
-        sentences.push(format!("{} measurements, {} sure.", span.measurements, words::percent(confidence)));
+        sentences.push(format!("{} measurements, {} sure.", span.measurements, Language::English.percent(confidence)));
     }
     if let Some(measurement) = event.measurement_id {
         sentences.push(format!("Decided by measurement {measurement}; span {}.", span.span_id));

@@ -14,18 +14,18 @@ mod layers;
 mod metrics;
 mod page;
 mod probe;
+mod record;
 mod routes;
 mod server;
-mod words;
 
 pub mod families;
 
-pub use api::Api;
 pub use app::{App, ProbeWish, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
 pub use docs::metrics_markdown;
 pub use guard::Hosts;
 pub use metrics::{InFlight, Metrics, MetricsError};
+pub use record::Record;
 pub use routes::router;
 pub use server::{Limits, serve, serve_routes};
 

@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ProbeWish};
 use super::guard::text;
-use super::words::clean;
-use crate::model::{DnsRole, Elapsed, Evidence, HttpExchange, SeriesKey, Status, TlsHandshake, VantageId, Verdict};
+use crate::model::{
+    DnsRole, Elapsed, Evidence, HttpExchange, SeriesKey, Status, TlsHandshake, VantageId, Verdict, legible,
+};
 
 /// The module that is offered: a GET that must come to an answer of 200 to 299.
 const MODULE: &str = "http_2xx";
@@ -115,7 +116,7 @@ fn series(app: &App, asked: &Asked) -> Result<SeriesKey, String> {
 fn explain(series: &SeriesKey, seen: Option<&(Evidence, Verdict)>, page: &mut String) {
     // What a site sent must not begin a line of its own.
     let mut line = |text: &str| {
-        let _infallible = writeln!(page, "# {}", clean(text, MAX_TEXT));
+        let _infallible = writeln!(page, "# {}", legible(text, MAX_TEXT));
     };
     line(&format!("{series}"));
     match seen {

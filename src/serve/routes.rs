@@ -7,14 +7,13 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
 use super::{fresh, page, probe};
-use crate::model::Timestamp;
 
 /// Bytes of a request's body that are read.
 const MAX_BODY: usize = 1024;
@@ -23,14 +22,14 @@ const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All routes with their bounds and headers.
 pub fn router(app: App, hosts: Hosts) -> Router {
-    let page = Router::new().route("/", get(show_page));
     let operation = Router::new()
         .route("/metrics", get(metrics))
         .route("/probe", get(probe::probe))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload));
-    page.merge(operation)
+    page::routes()
+        .merge(operation)
         .merge(super::api::routes().layer(from_fn(fresh::mark)))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -39,16 +38,6 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn(guard::bound_time))
         .layer(from_fn_with_state(hosts, guard::check_host))
         .layer(from_fn(guard::harden))
-}
-
-async fn show_page(State(app): State<App>) -> Response {
-    match page::render(&app.board.snapshot(), Timestamp::now()) {
-        Ok(page) => Html(page).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the page cannot be written");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be written; the log says why.\n")
-        }
-    }
 }
 
 async fn metrics(State(app): State<App>) -> Response {
@@ -95,7 +84,7 @@ async fn reload(State(app): State<App>, headers: HeaderMap, _body: Bytes) -> Res
 async fn not_found() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Nothing is here. There are: / /metrics /api/v1/sites /api/v1/vantages /api/v1/spans /-/healthy /-/ready /-/reload\n",
+        "Nothing is here. There are: / /vantages /sites/{id} /metrics /api/v1/sites /api/v1/vantages /api/v1/spans /-/healthy /-/ready /-/reload\n",
     )
 }
 

@@ -1,8 +1,8 @@
 //! One row of a chart: what is painted into each of its cells.
 
 use super::super::look::{Look, PLAIN, of_status};
-use super::axis::Axis;
 use crate::model::{Span, Status, Timestamp, VantageSpan};
+use crate::timeline::{Axis, Shape};
 
 /// Cells over which an unstated bound is shown to fade.
 const FADE: usize = 3;
@@ -49,45 +49,6 @@ pub(super) struct Bar {
     cells: Vec<Option<(Ink, Status)>>,
     /// Milliseconds of each cell in which the vantage told nothing.
     silent: Vec<i64>,
-}
-
-/// A span as the instants (Unix milliseconds) that matter to a drawing.
-struct Shape {
-    /// It may have begun here; None when not bounded.
-    start_earliest: Option<i64>,
-    /// It had begun here.
-    start_latest: i64,
-    /// It still was so here.
-    end_earliest: i64,
-    /// It was over here; None when not bounded.
-    end_latest: Option<i64>,
-    ongoing: bool,
-}
-
-impl Shape {
-    /// None for a span that names no instant at all.
-    fn of(span: &Span) -> Option<Self> {
-        let ms = |at: Option<Timestamp>| at.map(Timestamp::as_unix_ms);
-        let end = span.end.as_ref();
-        let end_earliest = ms(end.and_then(|end| end.earliest));
-        let end_latest = ms(end.and_then(|end| end.latest));
-        let seen = ms(span.last_observed);
-        let (start_earliest, start_latest) = (ms(span.start.earliest), ms(span.start.latest));
-        // A span with a bound missing is drawn from what is known of it. A claim's time of writing bears witness to
-        // a claim that states no end, and to nothing where it states one.
-        let seen = if end.is_some() { None } else { seen };
-        let begun = start_latest.or(seen).or(end_earliest).or(end_latest).or(start_earliest)?;
-        let lasted = end_earliest.or(seen.max(start_latest)).or(end_latest).unwrap_or(begun);
-        Some(Self { start_earliest, start_latest: begun, end_earliest: lasted, end_latest, ongoing: span.ongoing })
-    }
-}
-
-/// The first and last instant that a span speaks of; spans that do not share any can share a row.
-pub(super) fn extent(span: &Span) -> (i64, i64) {
-    let Some(shape) = Shape::of(span) else { return (i64::MIN, i64::MIN) };
-    let first = shape.start_earliest.unwrap_or(i64::MAX).min(shape.start_latest).min(shape.end_earliest);
-    let last = shape.end_latest.unwrap_or(i64::MIN).max(shape.end_earliest).max(shape.start_latest);
-    (first, last)
 }
 
 impl Bar {

@@ -4,21 +4,19 @@
 //! overlap each other get rows of their own, so that none hides another. An empty cell says nothing: only a mark tells
 //! that the site was reached.
 
-mod axis;
 mod bar;
+mod ruler;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::look::{BOLD, DIM, Look};
 use super::text::{columns, wrap};
-use crate::model::{PartialScope, Span, SpanSource, Status, Timestamp, VantageSpan};
+use crate::model::{SeriesKey, Span, SpanSource, Status, Timestamp, VantageSpan};
 use crate::store::Watched;
-use axis::Axis;
+use crate::timeline::{self, Axis, arrange};
 use bar::{Bar, Ink};
 
-/// Rows for claims that overlap each other; what overlaps even more shares the last one.
-const MOST_LANES: usize = 8;
 /// Space before the name of a row.
 const INDENT: usize = 2;
 
@@ -79,7 +77,7 @@ impl<'s> Chart<'s> {
         let label = labels.max().unwrap_or(0).clamp(8, (look.width * 2 / 5).max(8));
         let cells = look.width.saturating_sub(INDENT + label + 2).max(12);
         let measured = scene.watched.iter().map(|watched| (watched.first, watched.last));
-        let axis = Axis::new(scene.spans, measured, scene.since, scene.until, cells);
+        let axis = Axis::of(scene.spans.iter(), measured, scene.since, scene.until, cells);
         Self { scene, lines, label, axis }
     }
 
@@ -111,7 +109,7 @@ impl<'s> Chart<'s> {
             };
             writeln!(out, "{}", text.trim_end())?;
         }
-        for line in self.axis.draw(look) {
+        for line in ruler::draw(&self.axis, look) {
             writeln!(out, "{}", look.paint(DIM, format!("{:left$}{line}", "").trim_end()))?;
         }
         legend(&inks, look, out)
@@ -132,93 +130,38 @@ impl<'s> Chart<'s> {
     }
 }
 
-/// Spans by source, vantage and status, measured ones first, with the place of the series among the watched ones. Rows
-/// are of one status each, so that they can be told apart without colour.
-type Rows<'s> = BTreeMap<RowKey<'s>, (Vec<&'s Span>, Option<usize>)>;
-
-type RowKey<'s> = (SpanSource, Option<&'s str>, Status, Option<PartialScope>);
-
-/// Rows of a site by URL, those that name none last.
-type Urls<'s> = BTreeMap<(bool, &'s str), Rows<'s>>;
-
 /// Headings and rows: sites in order, within a site its URLs, then the claims that name none.
 fn lines<'s>(scene: &Scene<'s>) -> Vec<Line<'s>> {
-    let mut sites: BTreeMap<&str, Urls<'_>> = BTreeMap::new();
-    for span in scene.spans {
-        let url = span.url.as_ref().map_or((true, ""), |url| (false, url.as_str()));
-        let row = (span.source, span.vantage.as_ref().map(|vantage| vantage.as_str()), span.status, span.partial);
-        let rows = sites.entry(span.site.as_str()).or_default().entry(url).or_default();
-        rows.entry(row).or_default().0.push(span);
-    }
-    for (place, Watched { series, source, .. }) in scene.watched.iter().enumerate() {
-        let rows = sites.entry(series.site.as_str()).or_default().entry((false, series.url.as_str())).or_default();
-        rows.entry((*source, Some(series.vantage.as_str()), Status::Blocked, None)).or_default().1 = Some(place);
-    }
+    let watched: Vec<(&SeriesKey, SpanSource)> = scene.watched.iter().map(|one| (&one.series, one.source)).collect();
     let mut lines = Vec::new();
-    for (site, urls) in sites {
-        let named: Vec<&str> = urls.keys().filter(|(none, _)| !none).map(|(_, url)| *url).collect();
+    for site in arrange(scene.spans, &watched) {
+        let named: Vec<&str> = site.urls.iter().filter_map(|(url, _)| url.map(url::Url::as_str)).collect();
         let several = named.len() > 1;
         lines.push(Line::Site(match named.as_slice() {
-            [url] => format!("{site}  {url}"),
-            _ => site.to_owned(),
+            [url] => format!("{}  {url}", site.site),
+            _ => site.site.to_string(),
         }));
-        for ((none, url), rows) in urls {
-            let inside = several && !none;
-            if inside {
-                lines.push(Line::Url(url.to_owned()));
-            }
-            let indent = if inside { "  " } else { "" };
-            lines.extend(rows.into_iter().flat_map(|(key, (spans, watched))| rows_of(key, spans, watched, indent)));
+        for (url, rows) in site.urls {
+            let url = url.filter(|_| several);
+            lines.extend(url.map(|url| Line::Url(url.to_string())));
+            let indent = if url.is_some() { "  " } else { "" };
+            lines.extend(rows.into_iter().map(|row| Line::Row(labelled(row, indent))));
         }
     }
     lines
 }
 
-/// The rows of one source, vantage and status.
-fn rows_of<'s>(
-    (source, vantage, status, part): RowKey<'s>,
-    spans: Vec<&'s Span>,
-    watched: Option<usize>,
-    indent: &str,
-) -> Vec<Line<'s>> {
-    let name = vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
+fn labelled<'s>(row: timeline::Row<'s>, indent: &str) -> Row<'s> {
+    let name = row.vantage.map(|vantage| format!(" {vantage}")).unwrap_or_default();
     // Blocked is what a chart is about; other statuses are named.
-    let status = match (part, status) {
+    let status = match (row.partial, row.status) {
         (Some(part), _) => format!(", {part} only"),
         (None, Status::Blocked) => String::new(),
         (None, status) => format!(", {status}"),
     };
-    let vantage = vantage.filter(|_| source == SpanSource::Measured);
-    let lanes = if source == SpanSource::Reported { lanes(spans) } else { vec![spans] };
-    let rows = lanes.into_iter().enumerate().map(|(lane, spans)| {
-        let label = if lane == 0 { format!("{indent}{source}{name}{status}") } else { String::new() };
-        Line::Row(Row { label, spans, watched, vantage })
-    });
-    rows.collect()
-}
-
-/// Spreads spans over rows so that those of one row do not overlap.
-fn lanes(mut spans: Vec<&Span>) -> Vec<Vec<&Span>> {
-    spans.sort_by_key(|span| bar::extent(span));
-    let mut lanes: Vec<(i64, Vec<&Span>)> = Vec::new();
-    for span in spans {
-        let (from, to) = bar::extent(span);
-        let free = lanes.iter().position(|(end, _)| *end < from);
-        match free {
-            Some(at) => {
-                lanes[at].0 = to;
-                lanes[at].1.push(span);
-            }
-            None if lanes.len() < MOST_LANES => lanes.push((to, vec![span])),
-            None => {
-                if let Some((end, last)) = lanes.last_mut() {
-                    *end = to.max(*end);
-                    last.push(span);
-                }
-            }
-        }
-    }
-    lanes.into_iter().map(|(_, spans)| spans).collect()
+    let label = if row.is_first { format!("{indent}{}{name}{status}", row.source) } else { String::new() };
+    let vantage = row.vantage.filter(|_| row.source == SpanSource::Measured).map(|vantage| vantage.as_str());
+    Row { label, spans: row.spans, watched: row.watched, vantage }
 }
 
 /// What the signs mean, as far as they are used.
@@ -297,7 +240,7 @@ mod tests {
 
     /// A series of `source` seen from `vantage`.
     fn watched(source: SpanSource, vantage: &str, first: &str, last: &str) -> Watched {
-        let series = crate::model::SeriesKey {
+        let series = SeriesKey {
             site: "fergana".parse().unwrap(),
             url: "https://fergana.media/".parse().unwrap(),
             vantage: vantage.parse().unwrap(),

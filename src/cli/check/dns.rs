@@ -1,8 +1,8 @@
 //! Name resolution: a line a resolver, own ones first, then the reference.
 
-use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
 use crate::knowledge::Networks;
+use crate::language::Language;
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Elapsed, Failure, Layer, Measurement, QueryType};
 
 /// Addresses told of one resolver before the rest is counted.
@@ -70,7 +70,7 @@ fn outcome(exchanges: &[&DnsExchange], good: bool, networks: &Networks) -> Strin
             continue;
         }
         told.push(failure);
-        let words = in_words(Layer::Dns, failure);
+        let words = Language::English.failure(Layer::Dns, failure);
         let family = if good { format!("{}: ", exchange.query_type) } else { String::new() };
         text = if text.is_empty() { format!("{family}{words}") } else { format!("{text}; {family}{words}") };
     }

@@ -6,6 +6,7 @@ use super::super::words;
 use super::sketch::{NAME, Sketch};
 use super::{dns, experiments, others, pace, transport};
 use crate::knowledge::Networks;
+use crate::language::Language;
 use crate::model::{Evidence, Measurement, Partial, PartialScope, Status, Verdict};
 
 /// Draws one measurement with its verdict, at most `look.width` columns wide. Addresses bear the number of their network
@@ -82,7 +83,7 @@ fn conclusion(sketch: &mut Sketch<'_>, verdict: &Verdict) {
     sketch.line("");
     sketch.paragraph(&format!("{headline}, confidence {}", words::percent(verdict.confidence)), 2, style);
     if let (Status::Blocked, Some(mechanism)) = (verdict.status, verdict.mechanism) {
-        sketch.paragraph(&capital(mechanism.in_words()), 2, look::PLAIN);
+        sketch.paragraph(&capital(&Language::English.mechanism(mechanism)), 2, look::PLAIN);
     }
     for reason in &verdict.reasons {
         sketch.bullet(reason);

@@ -1,7 +1,7 @@
 //! Follow-up experiments: what was tried again, and what was changed.
 
-use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
+use crate::language::Language;
 use crate::model::{Attempt, Elapsed, Experiment, ExperimentKind, ExperimentOutcome, Layer};
 
 /// Draws the experiments: for each kind and place a line with what is suspected and one with what was changed.
@@ -71,7 +71,7 @@ fn side<'e>(
         attempts.iter().find_map(|attempt| Some((attempt.layer.unwrap_or(Layer::Tls), attempt.failure.as_ref()?)));
     let (mark, times, words) = match (failed, answered) {
         (None, _) => (Mark::Good, answered, an_answer.into()),
-        (Some((layer, failure)), 0) => (Mark::Bad, attempts.len(), in_words(layer, failure)),
+        (Some((layer, failure)), 0) => (Mark::Bad, attempts.len(), Language::English.failure(layer, failure)),
         (Some(_), _) => (Mark::None, answered, an_answer.into()),
     };
     let slowest = attempts.iter().map(|attempt| attempt.elapsed).max().unwrap_or(Elapsed::default());

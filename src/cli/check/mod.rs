@@ -3,7 +3,6 @@
 mod dns;
 mod draw;
 mod experiments;
-mod failure;
 mod others;
 mod pace;
 mod sketch;

@@ -1,7 +1,7 @@
 //! What the controls and the canaries saw.
 
-use super::failure::in_words;
 use super::sketch::{Mark, Sketch};
+use crate::language::Language;
 use crate::model::size_in_words;
 use crate::model::{AddressFamily, CanaryReport, CanaryScope, ControlKind, ControlReport, Evidence, Layer};
 
@@ -38,7 +38,7 @@ fn control(sketch: &mut Sketch<'_>, report: &ControlReport) {
         let well = report.quic.iter().any(|quic| quic.failure.is_none());
         let failure = first.failure.as_ref().filter(|_| !well);
         sketch.note(&failure.map_or("QUIC works".to_owned(), |failure| {
-            format!("QUIC fails there: {}", in_words(Layer::Quic, failure))
+            format!("QUIC fails there: {}", Language::English.failure(Layer::Quic, failure))
         }));
     }
 }
@@ -46,7 +46,7 @@ fn control(sketch: &mut Sketch<'_>, report: &ControlReport) {
 /// How far the control came, in words: the answer, or the layer at which it failed too.
 fn seen(report: &ControlReport) -> String {
     if let Some(failure) = &report.unusable {
-        return format!("could not be asked: {}", in_words(Layer::Http, failure));
+        return format!("could not be asked: {}", Language::English.failure(Layer::Http, failure));
     }
     if let Some(http) = &report.http
         && http.failure.is_none()
@@ -61,7 +61,7 @@ fn seen(report: &ControlReport) -> String {
     let http = || report.http.as_ref().and_then(|http| http.failure.as_ref().map(|f| (Layer::Http, f)));
     match dns.or_else(tcp).or_else(tls).or_else(http) {
         Some((layer, failure)) => {
-            format!("fails too, at {}: {}", layer.as_str().to_uppercase(), in_words(layer, failure))
+            format!("fails too, at {}: {}", layer.as_str().to_uppercase(), Language::English.failure(layer, failure))
         }
         None => "says nothing of the site".to_owned(),
     }

@@ -1,7 +1,7 @@
 //! TCP, TLS, HTTP and QUIC of one hop.
 
-use super::failure::{fault_in_words, in_words};
 use super::sketch::{Mark, Sketch};
+use crate::language::Language;
 use crate::model::{
     AddressOrigin, CertificateRecord, HttpExchange, Layer, Measurement, QuicHandshake, QuicHint, TcpConnect, Timestamp,
     TlsHandshake, size_in_words,
@@ -34,7 +34,7 @@ pub(super) fn draw(sketch: &mut Sketch<'_>, measurement: &Measurement, hop: u8) 
 fn greeting(sketch: &mut Sketch<'_>, step: &QuicHandshake) {
     let mut text = match &step.failure {
         None => "certificate valid".to_owned(),
-        Some(failure) => in_words(Layer::Quic, failure).into_owned(),
+        Some(failure) => Language::English.failure(Layer::Quic, failure),
     };
     if let Some(protocol) = &step.alpn {
         text.push_str(&format!(", {protocol}"));
@@ -66,7 +66,8 @@ fn connect(sketch: &mut Sketch<'_>, step: &TcpConnect) {
         sketch.step(Mark::None, &step.address.to_string(), None, "not dialled: it cannot be a public address");
         return;
     }
-    let words = step.failure.as_ref().map_or("connected".into(), |failure| in_words(Layer::Tcp, failure));
+    let words =
+        step.failure.as_ref().map_or("connected".into(), |failure| Language::English.failure(Layer::Tcp, failure));
     let network = match sketch.networks.asn(step.address.ip()) {
         Some(asn) => format!(", AS{} {}", asn.number, asn.name),
         None => String::new(),
@@ -79,7 +80,7 @@ fn handshake(sketch: &mut Sketch<'_>, step: &TlsHandshake, now: Timestamp) {
     let mut text = match (&step.failure, &step.alert) {
         (Some(_), Some(alert)) => format!("turned away by the alert {alert}"),
         (Some(_), None) if !step.faults.is_empty() => "someone answers, but not provably the site".to_owned(),
-        (Some(failure), None) => in_words(Layer::Tls, failure).into_owned(),
+        (Some(failure), None) => Language::English.failure(Layer::Tls, failure),
         (None, _) => "certificate valid".to_owned(),
     };
     let agreed: Vec<&str> = [&step.version, &step.alpn].into_iter().flatten().map(String::as_str).collect();
@@ -96,7 +97,7 @@ fn handshake(sketch: &mut Sketch<'_>, step: &TlsHandshake, now: Timestamp) {
         certificate(sketch, leaf, now);
     }
     if !step.faults.is_empty() {
-        let faults: Vec<&str> = step.faults.iter().map(|&fault| fault_in_words(fault)).collect();
+        let faults: Vec<String> = step.faults.iter().map(|&fault| Language::English.certificate_fault(fault)).collect();
         sketch.note(&format!("it {}", faults.join(", ")));
     }
 }
@@ -129,7 +130,7 @@ fn exchange(sketch: &mut Sketch<'_>, step: &HttpExchange) {
         parts.push(reason.map_or(status.to_string(), |reason| format!("{status} {reason}")));
     }
     if let Some(failure) = &step.failure {
-        parts.push(in_words(Layer::Http, failure).into_owned());
+        parts.push(Language::English.failure(Layer::Http, failure));
     }
     if let Some(body) = &step.body {
         let size = size_in_words(body.length);

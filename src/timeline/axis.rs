@@ -2,8 +2,7 @@
 
 use jiff::civil::DateTime;
 
-use super::super::look::Look;
-use super::bar::extent;
+use super::shape::extent;
 use crate::model::{Span, Timestamp};
 
 const SECOND: i64 = 1_000;
@@ -14,7 +13,7 @@ const MARGIN: usize = 3;
 
 /// Linear time over a number of cells.
 #[derive(Debug)]
-pub(super) struct Axis {
+pub struct Axis {
     from: i64,
     to: i64,
     cells: usize,
@@ -22,10 +21,14 @@ pub(super) struct Axis {
 
 /// The distance between ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub enum Step {
+    /// Seconds, below a day.
     Seconds(i64),
+    /// Whole days.
     Days(i64),
+    /// Calendar months.
     Months(i32),
+    /// Calendar years.
     Years(i32),
 }
 
@@ -84,7 +87,8 @@ impl Step {
         }
     }
 
-    fn label(self, at: DateTime) -> String {
+    /// The label of a tick.
+    pub fn label(self, at: DateTime) -> String {
         let (year, month, day) = (at.year(), at.month(), at.day());
         match self {
             Self::Seconds(count) if count < 60 => format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second()),
@@ -129,18 +133,18 @@ fn instant(civil: DateTime) -> Option<i64> {
 
 impl Axis {
     /// An axis of `cells` cells from `since` to `until`, or as far as spans and measurements reach.
-    pub(super) fn new(
-        spans: &[Span],
-        measured: impl Iterator<Item = (Timestamp, Timestamp)> + Clone,
+    pub fn of<'s>(
+        spans: impl Iterator<Item = &'s Span>,
+        measured: impl Iterator<Item = (Timestamp, Timestamp)>,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         cells: usize,
     ) -> Self {
         let cells = cells.max(2 * MARGIN + 2);
         let measured = measured.map(|(first, last)| (first.as_unix_ms(), last.as_unix_ms()));
-        let extents = || spans.iter().map(extent).filter(|(from, _)| *from > i64::MIN).chain(measured.clone());
-        let first = extents().map(|(from, _)| from).min().unwrap_or(0);
-        let last = extents().map(|(_, to)| to).max().unwrap_or(first);
+        let extents: Vec<(i64, i64)> = spans.map(extent).filter(|(from, _)| *from > i64::MIN).chain(measured).collect();
+        let first = extents.iter().map(|(from, _)| *from).min().unwrap_or(0);
+        let last = extents.iter().map(|(_, to)| *to).max().unwrap_or(first);
         // At least one millisecond a cell.
         let width = last.saturating_sub(first).max(i64::try_from(cells).unwrap_or(1));
         let margin = width / i64::try_from(cells - 2 * MARGIN).unwrap_or(1) * i64::try_from(MARGIN).unwrap_or(0) + 1;
@@ -151,17 +155,17 @@ impl Axis {
     }
 
     /// How many cells there are.
-    pub(super) const fn cells(&self) -> usize {
+    pub const fn cells(&self) -> usize {
         self.cells
     }
 
     /// The cell that an instant falls into; None beyond the axis.
-    pub(super) fn cell(&self, ms: i64) -> Option<usize> {
+    pub fn cell(&self, ms: i64) -> Option<usize> {
         (self.from..self.to).contains(&ms).then(|| self.clamped(ms))
     }
 
     /// The first instant of a cell and that of the next.
-    pub(super) fn stretch(&self, cell: usize) -> (i64, i64) {
+    pub fn stretch(&self, cell: usize) -> (i64, i64) {
         let width = i128::from(self.to) - i128::from(self.from);
         let cells = i128::try_from(self.cells).unwrap_or(1);
         let at = |cell: usize| {
@@ -173,28 +177,35 @@ impl Axis {
     }
 
     /// The cells from one instant to another, both included; None when all of it lies beyond the axis.
-    pub(super) fn range(&self, from: i64, to: i64) -> Option<(usize, usize)> {
+    pub fn range(&self, from: i64, to: i64) -> Option<(usize, usize)> {
         (from <= to && from < self.to && to >= self.from).then(|| (self.clamped(from), self.clamped(to)))
     }
 
-    fn clamped(&self, ms: i64) -> usize {
+    /// The cell that an instant falls into, or the one at the edge beyond which it lies.
+    pub fn clamped(&self, ms: i64) -> usize {
         let width = i128::from(self.to) - i128::from(self.from);
         let past = (i128::from(ms) - i128::from(self.from)).clamp(0, width.max(1) - 1);
         usize::try_from(past * i128::try_from(self.cells).unwrap_or(1) / width.max(1)).unwrap_or(0).min(self.cells - 1)
     }
 
-    /// The finest step whose labels leave room between them.
-    fn step(&self) -> Step {
+    /// The first instant and the one after the last.
+    pub fn bounds(&self) -> (Timestamp, Timestamp) {
+        (Timestamp::from_unix_ms(self.from), Timestamp::from_unix_ms(self.to))
+    }
+
+    /// The finest step whose labels leave room between them, where a letter is as wide as `letter` cells.
+    pub fn step(&self, letter: usize) -> Step {
         let width = i128::from(self.to) - i128::from(self.from);
         let cells = i128::try_from(self.cells).unwrap_or(1);
         let fits = |step: &&Step| {
             let room = i128::from(step.ms()) * cells / width.max(1);
-            room >= i128::try_from(step.label_width() + 3).unwrap_or(i128::MAX)
+            room >= i128::try_from((step.label_width() + 3) * letter).unwrap_or(i128::MAX)
         };
         STEPS.iter().find(fits).or(STEPS.last()).copied().unwrap_or(Step::Years(5_000))
     }
 
-    fn ticks(&self, step: Step) -> Vec<i64> {
+    /// The instants on which ticks fall (Unix milliseconds).
+    pub fn ticks(&self, step: Step) -> Vec<i64> {
         let mut ticks = Vec::new();
         let mut at = step.floor(self.from);
         // There is never more than one tick a cell; the bound keeps a strange calendar from looping.
@@ -206,76 +217,6 @@ impl Axis {
         }
         ticks
     }
-
-    /// The axis as lines: a rule with ticks, their labels, and below hours and minutes the day.
-    pub(super) fn draw(&self, look: &Look) -> Vec<String> {
-        let step = self.step();
-        let ticks = self.ticks(step);
-        let mut rule: Vec<&str> = vec![look.pick("─", "-"); self.cells];
-        let mut labels = Line::new(self.cells);
-        let mut days = Line::new(self.cells);
-        let mut day = None;
-        for ms in ticks {
-            let cell = self.clamped(ms);
-            rule[cell] = look.pick("┬", "+");
-            let civil = Timestamp::from_unix_ms(ms).to_civil();
-            let told = labels.put(cell, &step.label(civil));
-            if told
-                && matches!(step, Step::Seconds(_))
-                && day != Some(civil.date())
-                && days.put(cell, &Step::Days(1).label(civil))
-            {
-                day = Some(civil.date());
-            }
-        }
-        if day.is_none() && matches!(step, Step::Seconds(_)) {
-            let civil = Timestamp::from_unix_ms(self.from).to_civil();
-            days.put(0, &Step::Days(1).label(civil));
-        }
-        let mut lines = vec![rule.concat(), labels.text()];
-        if !days.is_empty() {
-            lines.push(format!("{} UTC", days.text()));
-        }
-        // The zone follows the last day; it is left out where it would pass the edge.
-        lines.retain(|line| !line.is_empty());
-        for line in &mut lines {
-            if line.chars().count() > self.cells {
-                *line = line.trim_end_matches(" UTC").to_owned();
-            }
-        }
-        lines
-    }
-}
-
-/// Labels on one line that do not run into each other.
-struct Line {
-    text: String,
-    cells: usize,
-}
-
-impl Line {
-    const fn new(cells: usize) -> Self {
-        Self { text: String::new(), cells }
-    }
-
-    /// Puts a label at a cell, if there is room.
-    fn put(&mut self, cell: usize, label: &str) -> bool {
-        let gap = usize::from(!self.text.is_empty());
-        if self.text.len() + gap > cell || cell + label.len() > self.cells {
-            return false;
-        }
-        self.text.push_str(&" ".repeat(cell - self.text.len()));
-        self.text.push_str(label);
-        true
-    }
-
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    fn text(self) -> String {
-        self.text
-    }
 }
 
 #[cfg(test)]
@@ -286,7 +227,7 @@ mod tests {
 
     fn axis(from: &str, to: &str, cells: usize) -> Axis {
         let at = |text: &str| Some(text.parse().unwrap());
-        Axis::new(&[], std::iter::empty(), at(from), at(to), cells)
+        Axis::of(std::iter::empty(), std::iter::empty(), at(from), at(to), cells)
     }
 
     #[test]
@@ -299,7 +240,7 @@ mod tests {
             ("2010-06-01T00:00:00Z", "2026-11-24T00:00:00Z", Step::Years(2), "2012"),
         ] {
             let axis = axis(from, to, 60);
-            assert_eq!(axis.step(), step, "{from}");
+            assert_eq!(axis.step(1), step, "{from}");
             let tick = axis.ticks(step)[0];
             assert_eq!(step.label(Timestamp::from_unix_ms(tick).to_civil()), first);
         }
@@ -320,10 +261,8 @@ mod tests {
         #[test]
         fn no_axis_panics_or_passes_its_edge(from in any::<i64>(), to in any::<i64>(), cells in 1usize..200) {
             let at = |ms| Some(Timestamp::from_unix_ms(ms));
-            let axis = Axis::new(&[], std::iter::empty(), at(from), at(to), cells);
-            for line in axis.draw(&Look::plain()) {
-                prop_assert!(line.chars().count() <= axis.cells());
-            }
+            let axis = Axis::of(std::iter::empty(), std::iter::empty(), at(from), at(to), cells);
+            prop_assert!(axis.ticks(axis.step(1)).iter().all(|ms| axis.cell(*ms).is_some()));
             axis.range(to, from);
         }
     }
