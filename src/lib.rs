@@ -25,6 +25,7 @@ pub mod language;
 pub mod model;
 pub mod probe;
 pub mod rejudge;
+pub mod report;
 pub mod rollup;
 pub mod schedule;
 pub mod serve;

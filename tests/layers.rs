@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("export", &["model", "knowledge", "store"]),
     ("language", &["model"]),
     ("timeline", &["model"]),
+    ("report", &["model", "language", "timeline", "rollup", "store"]),
     ("serve", &["model", "config", "detect", "store", "rollup", "export", "language", "timeline"]),
     ("helper", &["model", "config", "vantage", "probe", "serve"]),
     (
@@ -55,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "doctor",
             "language",
             "timeline",
+            "report",
             "export",
             "helper",
             "daemon",
@@ -99,6 +101,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("rejudge", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("rollup", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("export", &["tokio", "rusqlite", "hyper", "rustls"]),
+    ("report", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("language", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("timeline", &["tokio", "rusqlite", "hyper", "rustls", "std::fs", "Instant::now", "SystemTime", "Timestamp::now"]),
     ("knowledge", &["tokio", "rusqlite", "hyper", "rustls", "std::process", "Instant::now", "SystemTime"]),

@@ -267,8 +267,8 @@ mod tests {
     use super::super::fixtures::{at, between, config, span};
     use super::*;
     use crate::detect::SeriesState;
-    use crate::model::VantageSpan;
-    use crate::store::{MeasurementFilter, StoredMeasurement, Watched};
+    use crate::model::{SpanId, VantageSpan};
+    use crate::store::{MeasurementFilter, SpanEvent, StoredMeasurement, Watched};
 
     struct Fake(Vec<Span>);
 
@@ -286,6 +286,9 @@ mod tests {
             Ok(Vec::new())
         }
         fn reached(&self, _: &Watched, _: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault> {
+            Ok(Vec::new())
+        }
+        fn span_events(&self, _: SpanId) -> Result<Vec<SpanEvent>, Fault> {
             Ok(Vec::new())
         }
         fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {

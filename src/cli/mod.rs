@@ -20,6 +20,7 @@ mod measurements;
 mod output;
 mod progress;
 mod rejudge;
+mod report;
 mod rooms;
 mod rows;
 mod select;
@@ -66,6 +67,7 @@ fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
         Command::Status(args) => status::run(global, args),
         Command::History(args) => history::run(global, args),
         Command::Measurements(args) => measurements::run(global, args),
+        Command::Report(args) => report::run(global, args),
         Command::Helper(args) => rooms::helper(global, args, stderr_colour(global)).map(|()| Exit::Good),
         Command::Import(ImportCommand::Ooni(args)) => import::ooni(global, args),
         Command::Rejudge(args) => rejudge::run(global, args),

@@ -16,10 +16,10 @@ use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl}
 use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
 use crate::doctor::Served;
-use crate::model::{ClockStep, Evidence, SeriesKey, Span, Timestamp, VantageSpan, Verdict};
+use crate::model::{ClockStep, Evidence, SeriesKey, Span, SpanId, Timestamp, VantageSpan, Verdict};
 use crate::store::{
-    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement,
-    Watched,
+    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanEvent, SpanFilter, StoreError,
+    StoredMeasurement, Watched,
 };
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
@@ -47,6 +47,8 @@ pub(super) trait Record {
     fn watched(&self, filter: &SpanFilter) -> Result<Vec<Watched>, Fault>;
     /// Whether the site of a series was reached within each of the stretches.
     fn reached(&self, watched: &Watched, stretches: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault>;
+    /// All that the journal tells of one span, in order.
+    fn span_events(&self, span: SpanId) -> Result<Vec<SpanEvent>, Fault>;
     /// Every series with what the sequential test remembers of it.
     fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault>;
     /// The measurements that `filter` lets through, in order of their time, one after another until told to stop.
@@ -80,6 +82,10 @@ impl Record for Reader {
 
     fn reached(&self, watched: &Watched, stretches: &[(Timestamp, Timestamp)]) -> Result<Vec<bool>, Fault> {
         Self::reached(self, watched, stretches).map_err(unreadable)
+    }
+
+    fn span_events(&self, span: SpanId) -> Result<Vec<SpanEvent>, Fault> {
+        Self::span_events(self, span).map_err(unreadable)
     }
 
     fn series(&self) -> Result<Vec<(SeriesKey, SeriesState)>, Fault> {

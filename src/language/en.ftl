@@ -330,6 +330,59 @@ failure-proxy_failed = the vantage's own proxy failed
 failure-interrupted = cancelled
 failure-unknown_failure = unknown failure: { $text }
 
+## The briefing (`blockspan report`)
+
+brief-title = Blocked websites: { $country }
+brief-period = { $from } to { $to }
+brief-made = Made { $at } with blockspan { $version }, rule set { $rules }.
+brief-summary = Summary
+brief-fact-sites = Sites
+brief-fact-blocked = Blocked now
+brief-fact-vantages = Vantages
+brief-fact-networks = Networks
+brief-fact-spans = Blocks recorded
+brief-fact-measurements = Measurements that saw them
+brief-none = none
+brief-is-blocked = { $site } is blocked now. It began { $since }.
+brief-was-blocked = { $count ->
+    [one] { $site } was blocked once, for { $length } or longer. It is not blocked now.
+   *[other] { $site } was blocked { $count } times, for { $length } or longer in all. It is not blocked now.
+}
+brief-is-clear = { $site } was measured, and no block was found.
+brief-is-unmeasured = { $site } was not measured in this time.
+brief-agreed = { $seen } of { $watched } networks saw it at one time; { $quorum } must agree before a block counts for the country.
+brief-too-few = { $seen } of { $watched } networks saw it, never { $quorum } at one time: too few for a block in the country.
+brief-one-network = One network saw it: it may be that network's own doing, or its fault.
+brief-urls = Addresses
+brief-blocks = Blocks
+brief-no-blocks = No block is recorded in this time.
+brief-network = Network
+brief-seen = Measurements
+brief-opened-by = opened on measurement { $id }
+brief-closed-by = closed on measurement { $id }
+brief-comparison = What documents reported, beside what was measured
+brief-claim-confirmed = { $count ->
+    [one] One recorded block lies in that time and bears it out.
+   *[other] { $count } recorded blocks lie in that time and bear it out.
+}
+brief-claim-contradicted = Measurements of that time are in this record (from { $from } to { $to }), and no block is.
+brief-claim-unmeasured = No measurement of that time is in this record: it stays a claim.
+brief-no-claims = No document in the list speaks of this site.
+brief-vantages = Where it was measured from
+brief-silent = Told nothing for
+brief-method = Method
+brief-method-measuring = Every address is measured layer by layer at short intervals: which addresses its name has, whether they connect, whether the site proves itself by its certificate, what it answers. When something fails, machines elsewhere and unrelated sites are asked at once.
+brief-method-deciding = One failure proves nothing. A statistical test over many measurements decides when a block began and ended, and tells how unlikely it is that chance did it.
+brief-method-bounds = Each beginning and end is given with two bounds: it lies between the last measurement that saw the one state and the first that saw the other.
+brief-limits = Limits
+brief-limit-place = It speaks of the networks that were measured from, not of every network of the country.
+brief-limit-who = It tells that someone on the path interferes and how, not who ordered it.
+brief-limit-silence = Where nobody measured, nothing is known. Silences are drawn as dotted lines and are no sign that a site could be reached.
+brief-limit-short = Blocks shorter than some minutes can escape it.
+brief-cite = How to cite
+brief-cite-text = { $title }, { $period }. blockspan { $version }, rule set { $rules }, made { $at }.
+brief-cite-ids = Quote a block by the id of its span and a single observation by the id of its measurement. Whoever holds the record can look up both, with the evidence.
+
 ## Instants and lengths
 
 bracket-unknown = at an unknown time

@@ -3,6 +3,7 @@
 //! Messages that belong to a closed set (`status-…`, `mechanism-…`, `failure-…`) are named by its labels, so that a new
 //! member without words is found by a test.
 
+mod span;
 mod when;
 mod words;
 

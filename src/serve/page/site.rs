@@ -9,7 +9,7 @@ use super::overview::being_confirmed;
 use super::window::{Ways, Window};
 use super::{Trouble, Visit};
 use crate::detect::SeriesState;
-use crate::model::{Report, SeriesKey, Site, SiteId, Span, SpanSource, Status, Timestamp, VantageSpan};
+use crate::model::{Report, SeriesKey, Site, SiteId, Span, SpanSource, Timestamp, VantageSpan};
 use crate::serve::Snapshot;
 use crate::store::{SpanFilter, Watched};
 use crate::timeline::{self, Drawing, arrange};
@@ -210,37 +210,12 @@ fn reports(frame: &Frame, site: &Site) -> Vec<ReportView> {
 }
 
 fn report_view(frame: &Frame, report: &Report) -> ReportView {
-    let language = frame.language;
-    let said = |name, when: String| language.say_with(name, &[("when", when.into())]);
-    let mut when = match language.bracket(report.from) {
-        Some(from) => said("report-began", from),
-        None => frame.say("report-began-unstated"),
-    };
-    when.push_str(", ");
-    when.push_str(&match report.to.map(|to| language.bracket(to)) {
-        Some(Some(to)) => said("report-ended", to),
-        Some(None) => frame.say("report-ended-unstated"),
-        None => frame.say("report-no-end"),
-    });
-    if let Some(as_of) = report.as_of {
-        when.push_str("; ");
-        when.push_str(&said("report-as-of", language.document_time(as_of)));
+    ReportView {
+        mark: frame.mark(report.status),
+        when: frame.language.claim(report),
+        about: frame.language.claim_about(report),
+        citation: frame.language.citation(report),
     }
-    let url = report.url.as_ref().map(|url| shown(url.as_str()));
-    let from = report.vantage.as_ref().map(|vantage| vantage.to_string());
-    let about = match (url, from) {
-        (Some(url), Some(vantage)) => {
-            Some(language.say_with("report-about", &[("url", url.into()), ("vantage", vantage.into())]))
-        }
-        (Some(url), None) => Some(url),
-        (None, Some(vantage)) => Some(language.say_with("from-vantage", &[("vantage", vantage.into())])),
-        (None, None) => None,
-    };
-    let citation = match &report.note {
-        Some(note) => format!("{} [{note}]", report.citation),
-        None => report.citation.clone(),
-    };
-    ReportView { mark: frame.mark(report.status), when, about, citation: shown(&citation) }
 }
 
 /// The rows of the time line. Every series that was looked at has one, also where nothing is recorded against it.
@@ -256,14 +231,8 @@ fn groups(frame: &Frame, seen: &Seen, drawing: &Drawing) -> Vec<GroupView> {
 }
 
 fn drawn(frame: &Frame, seen: &Seen, drawing: &Drawing, row: &timeline::Row<'_>) -> (String, String) {
-    let language = frame.language;
-    let place = row.vantage.map_or_else(|| frame.say("lane-any"), |vantage| vantage.to_string());
-    let mut label = format!("{}: {place}", language.source_of_span(row.source));
-    if let Some(part) = row.partial {
-        label.push_str(&format!(", {}", language.part(part)));
-    } else if row.status != Status::Blocked {
-        label.push_str(&format!(", {}", language.status(row.status)));
-    }
+    let place = row.vantage.map(|vantage| vantage.to_string());
+    let label = frame.language.row_label(row.source, place, row.status, row.partial);
     let watched = row.watched.and_then(|place| seen.watched.get(place));
     let extent: Option<(Timestamp, Timestamp)> = watched.map(|watched| (watched.first, watched.last));
     // The silences of a vantage are those of our own daemon; what was imported has its own.
@@ -273,44 +242,9 @@ fn drawn(frame: &Frame, seen: &Seen, drawing: &Drawing, row: &timeline::Row<'_>)
         .filter(|silence| row.source == SpanSource::Measured && row.vantage == Some(&silence.vantage));
     let svg = drawing.row(&label, extent, row.spans.iter().copied(), silences, |span| timeline::Mark {
         href: Some(frame.link(&format!("/spans/{}", span.span_id))),
-        title: in_short(frame, span),
+        title: frame.language.span_in_short(span),
     });
     (if row.is_first { label } else { String::new() }, svg)
-}
-
-/// A span in one line, for who points at it.
-fn in_short(frame: &Frame, span: &Span) -> String {
-    let language = frame.language;
-    let end = match span.end {
-        Some(end) => language.bracket(end).unwrap_or_else(|| frame.say("not-stated")),
-        None => no_end(frame, span),
-    };
-    let mut text = format!("{}: {} → {end}", language.status(span.status), language.bracket_or_unknown(span.start));
-    if let Some(mechanism) = span.mechanism {
-        text.push_str(&format!(" · {mechanism}: {}", language.mechanism(mechanism)));
-    }
-    if let Some(sure) = span.confidence {
-        text.push_str(&format!(" · {} {}", frame.say("column-sure"), language.percent(sure)));
-    }
-    if let Some(citation) = &span.citation {
-        text.push_str(&format!(" · {}", shown(citation)));
-    }
-    text
-}
-
-/// What stands where an end would.
-pub(super) fn no_end(frame: &Frame, span: &Span) -> String {
-    if span.ongoing {
-        return frame.say("goes-on");
-    }
-    let last = span.last_observed.map(|last| {
-        let when = match span.source {
-            SpanSource::Reported => frame.language.document_time(last),
-            _ => frame.language.instant(last),
-        };
-        frame.language.say_with("last-seen", &[("when", when.into())])
-    });
-    last.unwrap_or_else(|| frame.say("not-stated"))
 }
 
 fn span_view(frame: &Frame, span: &Span) -> SpanView {
@@ -320,7 +254,7 @@ fn span_view(frame: &Frame, span: &Span) -> SpanView {
         source: frame.language.source_of_span(span.source),
         began: frame.when(span.start),
         ended: span.end.map(|end| frame.when(end)),
-        no_end: no_end(frame, span),
+        no_end: frame.language.end_of_span(span),
         from: span.vantage.as_ref().map(|vantage| vantage.to_string()),
         url: span.url.as_ref().map(|url| shown(url.as_str())),
         how: span.mechanism.map(|how| frame.how(how)),

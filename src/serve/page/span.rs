@@ -10,7 +10,6 @@ use axum::response::Response;
 
 use super::evidence::{MeasurementView, measurement};
 use super::frame::{Frame, Mark, When, shown};
-use super::site::no_end;
 use super::{Trouble, Visit};
 use crate::model::{Bracket, MeasurementId, Site, Span, SpanId, SpanSource, Status, Timestamp};
 use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanEventKind, StoreError, StoredMeasurement};
@@ -174,7 +173,7 @@ fn view<'f>(frame: &'f Frame, site: Option<&Site>, found: &Found) -> Page<'f> {
         vantage: span.vantage.as_ref().map(|vantage| vantage.to_string()),
         began: frame.when(span.start),
         ended: span.end.map(|end| frame.when(end)),
-        no_end: no_end(frame, span),
+        no_end: language.end_of_span(span),
         how: span.mechanism.map(|how| frame.how(how)),
         techniques: span
             .segments
