@@ -55,6 +55,7 @@ fn main() {
         reload,
         probe: tokio::sync::mpsc::channel(1).0,
         record: Record::new(database),
+        cors: Arc::new([]),
     };
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

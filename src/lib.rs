@@ -32,3 +32,4 @@ pub mod serve;
 pub mod store;
 pub mod timeline;
 pub mod vantage;
+pub mod webhook;

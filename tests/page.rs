@@ -44,6 +44,7 @@ fn the_pages_hold_in_a_real_browser() {
         (feed.matches("term=\"opened\"").count() == 2 && feed.contains("term=\"closed\"")).then_some(())
     });
 
+    place.good(&["report", "-o", "briefing.html"]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/browser.py");
     // Pictures are kept where someone wants to look at them.
     let pictures = std::env::var_os("BLOCKSPAN_PICTURES").map_or_else(|| place.path("pictures"), Into::into);
@@ -52,6 +53,7 @@ fn the_pages_hold_in_a_real_browser() {
         .arg(format!("http://{}", daemon.address))
         .arg(pictures)
         .arg(place.path("browser"))
+        .arg(place.path("briefing.html"))
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].concat();

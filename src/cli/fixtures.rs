@@ -95,7 +95,7 @@ pub(crate) fn config() -> Config {
             url: StoreUrl::Sqlite(PathBuf::from("blockspan.db")),
             keep_measurements: Duration::from_secs(86_400),
         },
-        serve: ServeConfig { listen: "127.0.0.1:9645".parse().unwrap(), unprotected: false },
+        serve: ServeConfig { listen: "127.0.0.1:9645".parse().unwrap(), unprotected: false, cors: Vec::new() },
         tls: TlsConfig { extra_roots: Vec::new() },
         network: NetworkConfig { allow_private: Vec::new(), ..NetworkConfig::default() },
         fingerprints: FingerprintsConfig::default(),
@@ -105,6 +105,7 @@ pub(crate) fn config() -> Config {
         helper: HelperServiceConfig::default(),
         experiments: crate::config::ExperimentsConfig::default(),
         summary: crate::config::SummaryConfig::default(),
+        webhooks: Vec::new(),
     }
 }
 

@@ -267,8 +267,8 @@ mod tests {
     use super::super::fixtures::{at, between, config, span};
     use super::*;
     use crate::detect::SeriesState;
-    use crate::model::{SpanId, VantageSpan};
-    use crate::store::{MeasurementFilter, SpanEvent, StoredMeasurement, Watched};
+    use crate::model::{SpanEvent, SpanId, VantageSpan};
+    use crate::store::{MeasurementFilter, StoredMeasurement, Watched};
 
     struct Fake(Vec<Span>);
 

@@ -11,9 +11,9 @@ use super::output::Output;
 use super::rooms::Record;
 use super::{rooms, select};
 use crate::config::Config;
-use crate::model::{CountryCode, Site, SiteId, Span, SpanId, SpanSource, Status, Timestamp};
+use crate::model::{CountryCode, Site, SiteId, Span, SpanEventKind, SpanId, SpanSource, Status, Timestamp};
 use crate::report::{Briefing, Decided, Known};
-use crate::store::{MeasurementFilter, SpanEventKind, SpanFilter, Watched};
+use crate::store::{MeasurementFilter, SpanFilter, Watched};
 
 /// A probe takes no longer than this.
 const LONGEST: Duration = Duration::from_secs(120);

@@ -16,10 +16,10 @@ use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl}
 use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
 use crate::doctor::Served;
-use crate::model::{ClockStep, Evidence, SeriesKey, Span, SpanId, Timestamp, VantageSpan, Verdict};
+use crate::model::{ClockStep, Evidence, SeriesKey, Span, SpanEvent, SpanId, Timestamp, VantageSpan, Verdict};
 use crate::store::{
-    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanEvent, SpanFilter, StoreError,
-    StoredMeasurement, Watched,
+    Archive, BackupMade, BackupProgress, Holder, MeasurementFilter, Reader, SpanFilter, StoreError, StoredMeasurement,
+    Watched,
 };
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {

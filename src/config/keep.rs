@@ -7,6 +7,7 @@ use super::document::{Doc, Fields};
 use super::duration::{DAY, HOUR, LONGEST, length};
 use super::fault::{Wrong, clip};
 use super::types::{ServeConfig, StoreConfig, StoreUrl};
+use super::url::web_url;
 use super::value::{parsed, truth};
 
 impl Default for StoreConfig {
@@ -17,7 +18,7 @@ impl Default for StoreConfig {
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645), unprotected: false }
+        Self { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645), unprotected: false, cors: Vec::new() }
     }
 }
 
@@ -44,7 +45,23 @@ pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
     ServeConfig {
         listen: listen.map_or(default.listen, |at| at.value),
         unprotected: unprotected.unwrap_or(default.unprotected),
+        cors: fields.list("cors", parsed(origin)).unwrap_or_default().into_iter().map(|at| at.value).collect(),
     }
+}
+
+/// Reads an origin (RFC 6454) whose pages may read the API, or `*`.
+fn origin(text: &str) -> Result<String, Wrong> {
+    let not_one =
+        || Wrong::new("is not an origin").expected("\"https://example.org\", with a port if it has one, or \"*\"");
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let url = web_url(text).map_err(|_| not_one())?;
+    let origin = url.origin().ascii_serialization();
+    if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
+        return Err(not_one().label("more than scheme, host and port").help(format!("write \"{}\"", clip(&origin))));
+    }
+    Ok(origin)
 }
 
 /// Refuses an address that others than this machine can reach, unless the operator has said that it is meant; then

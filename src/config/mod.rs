@@ -35,6 +35,7 @@ mod unique;
 mod url;
 mod value;
 mod vantage;
+mod webhook;
 
 pub use date::parse_bracket;
 pub use duration::parse_duration;
@@ -44,6 +45,7 @@ pub use source::Place;
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperConfig,
     HelperServiceConfig, KnownFile, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl,
-    SummaryConfig, ThrottlingConfig, TlsConfig, VantageConfig, Via,
+    SummaryConfig, ThrottlingConfig, TlsConfig, VantageConfig, Via, WebhookConfig,
 };
 pub use url::parse_url;
+pub use webhook::webhook_key;

@@ -8,6 +8,7 @@ use super::types::{
 use super::unique::Unique;
 use super::{
     canary, control, detect, experiments, helper, keep, knowledge, network, probe, summary, throttling, vantage,
+    webhook,
 };
 
 impl Config {
@@ -29,6 +30,7 @@ impl Config {
             helper: HelperServiceConfig::default(),
             experiments: ExperimentsConfig::default(),
             summary: SummaryConfig::default(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -49,6 +51,7 @@ impl Config {
         let helper = root.section("helper", |fields| helper::read(fields, door_is_settled));
         let experiments = root.section("experiments", experiments::read);
         let summary = root.section("summary", summary::read);
+        let webhooks = webhook::read(root);
         Self {
             sites: Vec::new(),
             probe,
@@ -65,6 +68,7 @@ impl Config {
             helper,
             experiments,
             summary,
+            webhooks,
         }
     }
 }

@@ -10,7 +10,9 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::knowledge::{Fingerprints, Networks};
-use crate::model::{CanaryScope, ControlId, CountryCode, ExperimentKind, Site, VantageId};
+use crate::model::{
+    CanaryScope, ControlId, CountryCode, ExperimentKind, Site, SiteId, SpanEventKind, VantageId, WebhookId,
+};
 
 /// Everything the daemon and the commands need to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,33 @@ pub struct Config {
     pub experiments: ExperimentsConfig,
     /// How spans are joined for a reader.
     pub summary: SummaryConfig,
+    /// Who is told of span events.
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+/// `[[webhook]]`
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Its name; how far it was told is kept under it.
+    pub id: WebhookId,
+    /// Where messages are posted. It may be a secret itself, so it is never shown.
+    pub url: Url,
+    /// The file with the secret that signs the messages.
+    pub secret_file: Option<PathBuf>,
+    /// Of which events it is told (default all).
+    pub events: Vec<SpanEventKind>,
+    /// Of which sites; empty: of all.
+    pub sites: Vec<SiteId>,
+    /// Wait before the first retry; it doubles each time, up to an hour (default 5 s).
+    pub first_retry: Duration,
+    /// A message that has failed is let go when its event is older than this (default 7 d).
+    pub give_up_after: Duration,
+}
+
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig").field("id", &self.id).field("sites", &self.sites).finish_non_exhaustive()
+    }
 }
 
 /// `[summary]`
@@ -135,6 +164,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Whether `listen` may be an address that others can reach, though nothing asks who is there (default false).
     pub unprotected: bool,
+    /// Origins whose pages may read the API and the feed (CORS); none by default, `*` is everyone.
+    pub cors: Vec<String>,
 }
 
 /// `[tls]`

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::probe::{self, HelperClient, HelperError, ProbeSetupError, Prober, Target};
 use crate::serve::Place;
 use crate::vantage::Vantage;
+use crate::webhook::{Hooks, WebhookError};
 
 /// Why an instrument cannot be built from a configuration that is in itself good.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum SetupError {
     /// Roots or resolvers.
     #[error("cannot set up the prober")]
     Prober(#[from] ProbeSetupError),
+    /// A webhook.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// A helper.
     #[error("cannot set up the control helper {id}")]
     Helper {
@@ -88,6 +92,16 @@ impl Instrument {
         let countries = Countries::new(&config);
         let canaries = CanaryDesk::new();
         Ok(Self { config, prober, stations, controls, canaries, experiments, detector, knowledge, countries })
+    }
+
+    /// The webhooks, ready; they trust what the prober trusts.
+    ///
+    /// # Errors
+    /// A secret cannot be used.
+    pub(super) fn webhooks(&self) -> Result<Hooks, Box<SetupError>> {
+        let tls =
+            self.prober.roots().client_config().map_err(|error| SetupError::from(ProbeSetupError::from(error)))?;
+        Ok(Hooks::new(&self.config.webhooks, &self.config.sites, tls).map_err(SetupError::from)?)
     }
 
     /// Every URL of every site from every probe vantage.

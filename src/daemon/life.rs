@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::conductor::Conductor;
 use super::instrument::{Instrument, SetupError};
+use super::messages::Messenger;
 use super::recording::{LIMITS, Lost, way_to_store};
 use super::reload::Reloader;
 use super::sentry::Sentry;
@@ -146,10 +147,19 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             reload: requests,
             probe,
             record: Record::new(database.clone()),
+            cors: config.serve.cors.clone().into(),
         };
         let server = tokio::spawn(serve(listener, app, stop.clone()));
-        let reloader =
-            Reloader { paths, current: config.clone(), files, board, metrics: Arc::clone(&metrics), instruments };
+        let messenger = Messenger::start(&instrument, &recorder, &database, &metrics, stop.clone())?;
+        let reloader = Reloader {
+            paths,
+            current: config.clone(),
+            files,
+            board,
+            metrics: Arc::clone(&metrics),
+            instruments,
+            messenger,
+        };
         tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
         tokio::spawn(keep_house(recorder.clone(), config, metrics, Arc::clone(&sentry), stop.clone()));
         let standing = tokio::spawn(Arc::clone(&sentry).stand(recorder.clone(), stop.clone()));

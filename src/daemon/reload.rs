@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::instrument::Instrument;
+use super::messages::Messenger;
 use crate::config::{self, Config, Loaded, Paths};
 use crate::model::Timestamp;
 use crate::serve::{Board, Metrics, ReloadRequest};
@@ -28,6 +29,7 @@ pub(super) struct Reloader {
     pub board: Arc<Board>,
     pub metrics: Arc<Metrics>,
     pub instruments: mpsc::Sender<Arc<Instrument>>,
+    pub messenger: Messenger,
 }
 
 impl Reloader {
@@ -92,8 +94,10 @@ impl Reloader {
         // built anew all the same.
         let same = config == self.current;
         let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
+        let hooks = instrument.webhooks().map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
         self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        self.messenger.carry(hooks);
         self.current = config;
         let what = if same { "nothing has changed in it" } else { "it is in force" };
         info!("configuration read again after {why}: {what} ({sites} sites, {series} series)");

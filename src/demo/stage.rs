@@ -68,7 +68,11 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
             url: StoreUrl::Sqlite(folder.join("demo.db")),
             keep_measurements: Duration::from_secs(86_400),
         },
-        serve: ServeConfig { listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into(), unprotected: false },
+        serve: ServeConfig {
+            listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into(),
+            unprotected: false,
+            cors: Vec::new(),
+        },
         tls: TlsConfig { extra_roots: vec![folder.join("root.pem")] },
         network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse()?], ..NetworkConfig::default() },
         fingerprints: FingerprintsConfig::default(),
@@ -87,5 +91,7 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         experiments: crate::config::ExperimentsConfig::default(),
 
         summary: Default::default(),
+
+        webhooks: Vec::new(),
     })
 }

@@ -383,6 +383,17 @@ brief-cite = How to cite
 brief-cite-text = { $title }, { $period }. blockspan { $version }, rule set { $rules }, made { $at }.
 brief-cite-ids = Quote a block by the id of its span and a single observation by the id of its measurement. Whoever holds the record can look up both, with the evidence.
 
+## News: feed and webhooks
+
+news-blocked = blocked
+news-over = no longer blocked
+news-withdrawn = A span was withdrawn by a newer judgement.
+news-is = { $what } is blocked. The block began { $began }.
+news-was = { $what } was blocked. The block began { $began } and ended { $ended }.
+news-how = How: { $how } ({ $label }).
+news-seen = { $seen } measurements, { $sure } sure.
+news-decided = Decided by measurement { $measurement }; span { $span }.
+
 ## Instants and lengths
 
 bracket-unknown = at an unknown time

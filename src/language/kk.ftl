@@ -370,6 +370,17 @@ brief-cite = Қалай сілтеме жасау керек
 brief-cite-text = { $title }, { $period }. blockspan { $version }, ережелер жинағы { $rules }, { $at } жасалды.
 brief-cite-ids = Бұғаттауға кесінді нөмірімен, жеке бақылауға өлшем нөмірімен сілтеме жасаңыз. Жазбасы бар адам екеуін де дәлелімен бірге таба алады.
 
+## News: feed and webhooks
+
+news-blocked = бұғатталды
+news-over = енді бұғатталмаған
+news-withdrawn = Кесінді жаңа пайымдаумен қайтарып алынды.
+news-is = { $what } бұғатталған. Бұғаттаудың басталуы: { $began }.
+news-was = { $what } бұғатталған болатын. Бұғаттаудың басталуы: { $began }, аяқталуы: { $ended }.
+news-how = Қалай: { $how } ({ $label }).
+news-seen = Өлшемдер: { $seen }, сенімділік { $sure }.
+news-decided = Шешкен өлшем { $measurement }; кесінді { $span }.
+
 ## Instants and lengths
 
 bracket-unknown = белгісіз уақытта

@@ -387,6 +387,17 @@ brief-cite = Как ссылаться
 brief-cite-text = { $title }, { $period }. blockspan { $version }, набор правил { $rules }, составлено { $at }.
 brief-cite-ids = На блокировку ссылайтесь по номеру отрезка, на отдельное наблюдение — по номеру измерения. У кого есть запись, тот найдёт и то и другое вместе с доказательствами.
 
+## News: feed and webhooks
+
+news-blocked = заблокирован
+news-over = больше не заблокирован
+news-withdrawn = Отрезок отозван новым суждением.
+news-is = { $what } заблокирован. Блокировка началась { $began }.
+news-was = { $what } был заблокирован. Блокировка началась { $began } и закончилась { $ended }.
+news-how = Как: { $how } ({ $label }).
+news-seen = Измерений: { $seen }, уверенность { $sure }.
+news-decided = Решающее измерение { $measurement }; отрезок { $span }.
+
 ## Instants and lengths
 
 bracket-unknown = в неизвестное время

@@ -1,7 +1,7 @@
 //! A span in words.
 
 use super::Language;
-use crate::model::{PartialScope, Report, Span, SpanSource, Status, legible};
+use crate::model::{MeasurementId, PartialScope, Report, Span, SpanSource, Status, legible};
 
 /// Longest text of foreign origin that is said in one place, characters.
 const MAX_TEXT: usize = 600;
@@ -39,6 +39,46 @@ impl Language {
             text.push_str(&format!(" · {}", legible(citation, MAX_TEXT)));
         }
         text
+    }
+
+    /// What happened to a span, in one line.
+    pub fn headline(self, name: &str, span: &Span, over: bool) -> String {
+        let place =
+            span.vantage.as_ref().map(|vantage| self.say_with("from-vantage", &[("vantage", vantage.as_str().into())]));
+        let part = span.partial.map(|part| self.part(part));
+        let what = self.say(if over { "news-over" } else { "news-blocked" });
+        let rest: Vec<String> = std::iter::once(what).chain(place).collect();
+        let part = part.map(|part| format!(" ({part})")).unwrap_or_default();
+        format!("{name}: {}{part}", rest.join(" "))
+    }
+
+    /// The span in sentences that can be quoted, with the measurement that decided.
+    pub fn news(self, span: &Span, decided: Option<MeasurementId>) -> String {
+        let url = span.url.as_ref().map_or_else(|| span.site.to_string(), ToString::to_string);
+        let part = span.partial.map(|part| format!(" ({})", self.part(part))).unwrap_or_default();
+        let subject = format!("{url}{part}");
+        let began = self.bracket_or_unknown(span.start);
+        let mut sentences = vec![match span.end {
+            Some(end) => self.say_with(
+                "news-was",
+                &[("what", subject.into()), ("began", began.into()), ("ended", self.bracket_or_unknown(end).into())],
+            ),
+            None => self.say_with("news-is", &[("what", subject.into()), ("began", began.into())]),
+        }];
+        if let Some(how) = span.mechanism {
+            sentences.push(
+                self.say_with("news-how", &[("how", self.mechanism(how).into()), ("label", how.as_str().into())]),
+            );
+        }
+        if let Some(sure) = span.confidence {
+            let (seen, sure) = (span.measurements, self.percent(sure));
+            sentences.push(self.say_with("news-seen", &[("seen", seen.into()), ("sure", sure.into())]));
+        }
+        if let Some(id) = decided {
+            let (id, span) = (id.to_string(), span.span_id.to_string());
+            sentences.push(self.say_with("news-decided", &[("measurement", id.into()), ("span", span.into())]));
+        }
+        sentences.join(" ")
     }
 
     /// What a document claims: from when to when, and as of when.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::model::{
-    CertificateFault, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind, SpanSource,
-    Status, Trigger,
+    CertificateFault, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind,
+    SpanEventKind, SpanSource, Status, Trigger,
 };
 
 /// The messages of a file with the values that each one takes.
@@ -40,7 +40,7 @@ fn of_closed_sets() -> BTreeSet<String> {
     names.extend(CertificateFault::ALL.iter().map(|one| format!("fault-{one}")));
     names.extend(SilenceKind::ALL.iter().map(|one| format!("silence-{one}")));
     names.extend(SilenceCause::ALL.iter().map(|one| format!("silence-{one}")));
-    names.extend(["opened", "mechanism", "closed", "rejudged", "withdrawn"].map(|one| format!("event-{one}")));
+    names.extend(SpanEventKind::ALL.iter().map(|one| format!("event-{one}")));
     names
 }
 

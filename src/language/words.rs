@@ -2,8 +2,8 @@
 
 use super::Language;
 use crate::model::{
-    CertificateFault, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind, SpanSource,
-    Status, Trigger,
+    CertificateFault, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind,
+    SpanEventKind, SpanSource, Status, Trigger,
 };
 
 impl Language {
@@ -30,6 +30,11 @@ impl Language {
     /// Where a span comes from.
     pub fn source_of_span(self, source: SpanSource) -> String {
         self.say(&format!("source-{source}"))
+    }
+
+    /// What happened to a span.
+    pub fn span_event(self, kind: SpanEventKind) -> String {
+        self.say(&format!("event-{kind}"))
     }
 
     /// Why a measurement was made.

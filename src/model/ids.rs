@@ -79,6 +79,10 @@ text_id!(
     ControlId
 );
 text_id!(
+    /// A receiver of span events.
+    WebhookId
+);
+text_id!(
     /// A canary: the host of its URL unless named.
     CanaryId
 );

@@ -27,7 +27,7 @@ pub use control::{
 };
 pub use experiment::{Attempt, Experiment, ExperimentKind, ExperimentOutcome, answer_in_short};
 pub use failure::Failure;
-pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId};
+pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId, WebhookId};
 pub use labels::UnknownLabel;
 pub(crate) use labels::labels;
 pub use measurement::{
@@ -39,7 +39,7 @@ pub use private::{is_private, shown_resolver};
 pub use silence::{ClockStep, SilenceCause, SilenceKind, VantageSpan};
 pub use site::{Report, Site};
 pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};
-pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanSource};
+pub use span::{Bracket, Segment, SeriesKey, Span, SpanChange, SpanChangeKind, SpanEvent, SpanEventKind, SpanSource};
 pub use status::{Layer, Mechanism, Status};
 pub use text::{hex, is_hostile, legible, printable, size_in_words};
 pub use time::{Elapsed, Timestamp, TimestampError};

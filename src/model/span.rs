@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::labels::labels;
-use super::{Mechanism, PartialScope, SiteId, SpanId, Status, Timestamp, VantageId};
+use super::{MeasurementId, Mechanism, PartialScope, SiteId, SpanId, Status, Timestamp, VantageId};
 
 /// The bounds within which an event lies. None means not bounded on that side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -151,4 +151,32 @@ pub struct SpanChange {
     pub at: Timestamp,
     /// The span as it is now.
     pub span: Span,
+}
+
+labels! {
+    /// What the journal of a record tells of a span.
+    "span event"
+    pub enum SpanEventKind {
+        /// It was opened.
+        Opened => "opened",
+        /// The technique of the block changed.
+        Mechanism => "mechanism",
+        /// It was closed.
+        Closed => "closed",
+        /// A rejudgement changed it.
+        Rejudged => "rejudged",
+        /// A rejudgement withdrew it.
+        Withdrawn => "withdrawn",
+    }
+}
+
+/// One entry of the journal of spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpanEvent {
+    /// What happened.
+    pub kind: SpanEventKind,
+    /// When it was known.
+    pub at: Timestamp,
+    /// The measurement that decided; null for what a rejudgement did.
+    pub measurement_id: Option<MeasurementId>,
 }

@@ -15,11 +15,11 @@ use super::app::App;
 use super::record::Unreadable;
 use crate::export::measurement_with_context_json;
 use crate::model::{
-    Bracket, CountryCode, MeasurementId, SeriesKey, SiteId, Span, SpanId, SpanSource, Status, Timestamp, VantageId,
-    VantageSpan,
+    Bracket, CountryCode, MeasurementId, SeriesKey, SiteId, Span, SpanEvent, SpanId, SpanSource, Status, Timestamp,
+    VantageId, VantageSpan,
 };
 use crate::rollup::{by_country, by_network};
-use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanFilter, StoredMeasurement};
+use crate::store::{MeasurementFilter, Reader, SpanFilter, StoredMeasurement};
 
 /// Spans or measurements of one answer at most.
 const MOST: usize = 1000;

@@ -91,4 +91,6 @@ pub struct App {
     pub probe: mpsc::Sender<ProbeWish>,
     /// The record.
     pub record: Record,
+    /// Origins whose pages may read the API and the feed (CORS); `*` is everyone.
+    pub cors: Arc<[String]>,
 }

@@ -228,6 +228,20 @@ pub const RELOAD_TIMESTAMP: Family = gauge(
     "When a configuration was last read and taken, Unix time.",
 );
 
+/// Messages of webhooks.
+pub const WEBHOOK_MESSAGES: Family = counter(
+    "blockspan_webhook_messages_total",
+    &["webhook", "outcome"],
+    "Tries to send a message to a webhook since the process started, by what came of them.",
+);
+
+/// Messages that wait.
+pub const WEBHOOK_WAITING: Family = gauge(
+    "blockspan_webhook_waiting",
+    &["webhook"],
+    "Messages that wait to be taken by a webhook, of the next 50 entries of the journal.",
+);
+
 /// Every family of ours, in the order of the documentation. Process metrics come beside them.
 pub const ALL: &[Family] = &[
     BUILD_INFO,
@@ -256,6 +270,8 @@ pub const ALL: &[Family] = &[
     RECORDS_DROPPED,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
+    WEBHOOK_MESSAGES,
+    WEBHOOK_WAITING,
 ];
 
 #[cfg(test)]

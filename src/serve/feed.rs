@@ -4,8 +4,7 @@ use askama::Template;
 
 use super::board::Snapshot;
 use crate::language::Language;
-use crate::model::{Bracket, PartialScope, Span, SpanId, Timestamp, legible};
-use crate::store::{SpanEvent, SpanEventKind};
+use crate::model::{Span, SpanEvent, SpanEventKind, SpanId, Timestamp, legible};
 
 /// Entries of the feed: who reads it once a week misses nothing of a busy one.
 pub(super) const MOST: usize = 200;
@@ -57,40 +56,12 @@ fn entry(event: &SpanEvent, span: &Span, board: &Snapshot) -> Entry {
     let closed = event.kind == SpanEventKind::Closed;
     let site = board.sites.iter().find(|site| site.id == span.site);
     let name = site.map_or_else(|| span.site.to_string(), |site| legible(&site.name, MAX_NAME));
-    let vantage = span.vantage.as_ref().map_or_else(String::new, |vantage| format!(" from {vantage}"));
-    let part = span.partial.map_or_else(String::new, |part| format!(", in part ({})", part.as_str()));
-    let what = if closed { "no longer blocked" } else { "blocked" };
     Entry {
         id: if closed { SpanId::derived(&format!("{}\nclosed", span.span_id)) } else { span.span_id },
         span: span.span_id,
         at: event.at,
         kind: if closed { "closed" } else { "opened" },
-        title: format!("{name}: {what}{vantage}{part}"),
-        text: text(event, span),
+        title: Language::English.headline(&name, span, closed),
+        text: Language::English.news(span, event.measurement_id),
     }
-}
-
-/// What a reader can quote.
-fn text(event: &SpanEvent, span: &Span) -> String {
-    let url = span.url.as_ref().map_or_else(|| span.site.to_string(), ToString::to_string);
-    let part = span.partial.map(PartialScope::as_str).map_or_else(String::new, |part| format!(" (its part {part})"));
-    let bracket = |bracket: Bracket| bracket.in_words();
-    let mut sentences = vec![match span.end {
-        Some(end) => format!(
-            "{url}{part} was blocked. The block began at {} and ended at {}.",
-            bracket(span.start),
-            bracket(end)
-        ),
-        None => format!("{url}{part} is blocked. The block began at {}.", bracket(span.start)),
-    }];
-    if let Some(mechanism) = span.mechanism {
-        sentences.push(format!("How: {} ({}).", Language::English.mechanism(mechanism), mechanism.as_str()));
-    }
-    if let Some(confidence) = span.confidence {
-        sentences.push(format!("{} measurements, {} sure.", span.measurements, Language::English.percent(confidence)));
-    }
-    if let Some(measurement) = event.measurement_id {
-        sentences.push(format!("Decided by measurement {measurement}; span {}.", span.span_id));
-    }
-    sentences.join(" ")
 }

@@ -15,7 +15,7 @@ use super::layers;
 use crate::detect::SeriesState;
 use crate::model::{
     ControlId, Evidence, Experiment, ExperimentKind, ExperimentOutcome, Layer, Mechanism, PartialScope, SeriesKey,
-    SilenceKind, SpanChange, SpanChangeKind, Status, Timestamp, VantageId, VantageSpan, Verdict,
+    SilenceKind, SpanChange, SpanChangeKind, Status, Timestamp, VantageId, VantageSpan, Verdict, WebhookId,
 };
 use crate::rollup::Whereabouts;
 
@@ -56,6 +56,8 @@ pub struct Metrics {
     records_dropped: IntCounter,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
+    webhook_messages: IntCounterVec,
+    webhook_waiting: IntGaugeVec,
     known: Mutex<Known>,
 }
 
@@ -65,6 +67,7 @@ struct Known {
     series: BTreeSet<SeriesKey>,
     vantages: BTreeSet<VantageId>,
     controls: BTreeSet<ControlId>,
+    webhooks: BTreeSet<WebhookId>,
     blocked: BTreeMap<SeriesKey, Option<Mechanism>>,
 }
 
@@ -112,6 +115,8 @@ impl Metrics {
             records_dropped: add(&registry, IntCounter::with_opts(opts(&families::RECORDS_DROPPED))?)?,
             reload_successful: add(&registry, IntGauge::with_opts(opts(&families::RELOAD_SUCCESSFUL))?)?,
             reload_timestamp: add(&registry, Gauge::with_opts(opts(&families::RELOAD_TIMESTAMP))?)?,
+            webhook_messages: add(&registry, counters(&families::WEBHOOK_MESSAGES)?)?,
+            webhook_waiting: add(&registry, gauges(&families::WEBHOOK_WAITING)?)?,
             known: Mutex::default(),
             registry,
         })
@@ -125,6 +130,7 @@ impl Metrics {
             series: series.iter().cloned().collect(),
             vantages: vantages.iter().cloned().collect(),
             controls: controls.iter().cloned().collect(),
+            webhooks: std::mem::take(&mut known.webhooks),
             blocked: BTreeMap::new(),
         };
         for gone in known.series.difference(&next.series) {
@@ -163,6 +169,41 @@ impl Metrics {
         for (vantage, (country, asn)) in &whereabouts.vantages {
             let asn = asn.map_or_else(String::new, |asn| asn.to_string());
             self.vantage_info.with_label_values(&[vantage.as_str(), country.as_str(), &asn]).set(1);
+        }
+    }
+
+    /// Says which webhooks are configured, and which outcomes a message can have: those no longer configured are dropped.
+    pub fn expect_webhooks(&self, webhooks: &[WebhookId], outcomes: &[&str]) {
+        // Held so that no one is shown half of them.
+        let mut known = self.known();
+        for gone in known.webhooks.iter().filter(|id| !webhooks.contains(id)) {
+            // Absence is what is wanted: that it was absent before is no fault.
+            let _ = self.webhook_waiting.remove_label_values(&[gone.as_str()]);
+            for outcome in outcomes {
+                let _ = self.webhook_messages.remove_label_values(&[gone.as_str(), outcome]);
+            }
+        }
+        for id in webhooks {
+            let _zero = self.webhook_waiting.with_label_values(&[id.as_str()]);
+            for outcome in outcomes {
+                let _zero = self.webhook_messages.with_label_values(&[id.as_str(), outcome]);
+            }
+        }
+        known.webhooks = webhooks.iter().cloned().collect();
+    }
+
+    /// Counts a try to send a message.
+    pub fn webhook_tried(&self, webhook: &WebhookId, outcome: &str) {
+        if self.known().webhooks.contains(webhook) {
+            self.webhook_messages.with_label_values(&[webhook.as_str(), outcome]).inc();
+        }
+    }
+
+    /// Shows how many messages wait for a webhook.
+    pub fn webhook_waiting(&self, webhook: &WebhookId, count: usize) {
+        if self.known().webhooks.contains(webhook) {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.webhook_waiting.with_label_values(&[webhook.as_str()]).set(count);
         }
     }
 

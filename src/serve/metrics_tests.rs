@@ -28,6 +28,7 @@ fn expecting(series: &[SeriesKey]) -> Metrics {
 fn expect(metrics: &Metrics, series: &[SeriesKey]) {
     let vantages: BTreeSet<_> = series.iter().map(|key| key.vantage.clone()).collect();
     metrics.expect(series, &vantages.into_iter().collect::<Vec<_>>(), &["berlin".parse().unwrap()]);
+    metrics.expect_webhooks(&["newsroom".parse().unwrap()], &["delivered", "failed", "given_up"]);
 }
 
 /// The value of the sample that is written exactly so.
@@ -319,4 +320,21 @@ fn promtool_has_nothing_to_say() {
     let said = promtool.wait_with_output().unwrap();
     let said_text = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success() && said_text.trim().is_empty(), "{said_text}");
+}
+
+#[test]
+fn a_webhook_that_is_no_longer_configured_is_gone_and_counts_no_more() {
+    let metrics = Metrics::new().unwrap();
+    let (old, new) = ("old".parse().unwrap(), "new".parse().unwrap());
+    let outcomes = ["delivered", "failed"];
+    metrics.expect_webhooks(&[old, "kept".parse().unwrap()], &outcomes);
+    let old = "old".parse().unwrap();
+    metrics.webhook_tried(&old, "failed");
+    metrics.webhook_waiting(&old, 3);
+    assert!(metrics.render().contains("blockspan_webhook_messages_total{outcome=\"failed\",webhook=\"old\"} 1"));
+    metrics.expect_webhooks(&[new, "kept".parse().unwrap()], &outcomes);
+    metrics.webhook_tried(&old, "failed");
+    let text = metrics.render();
+    assert!(!text.contains("webhook=\"old\""), "{text}");
+    assert!(text.contains("blockspan_webhook_waiting{webhook=\"new\"} 0"), "{text}");
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
@@ -30,7 +31,12 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .route("/-/reload", post(reload));
     page::routes()
         .merge(operation)
-        .merge(super::api::routes().layer(from_fn(fresh::mark)))
+        .merge(
+            super::api::routes()
+                .method_not_allowed_fallback(wrong_method)
+                .layer(from_fn(fresh::mark))
+                .layer(elsewhere(&app.cors)),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
@@ -38,6 +44,20 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn(guard::bound_time))
         .layer(from_fn_with_state(hosts, guard::check_host))
         .layer(from_fn(guard::harden))
+}
+
+/// Which pages of other sites may read what it stands before (Fetch, section 3.3): none, unless the operator says so.
+fn elsewhere(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG])
 }
 
 async fn metrics(State(app): State<App>) -> Response {

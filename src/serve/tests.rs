@@ -47,6 +47,7 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
         reload,
         probe: mpsc::channel(1).0,
         record: Record::new("nothing.db".into()),
+        cors: Arc::new([]),
     };
     (app, requests)
 }
@@ -602,4 +603,37 @@ async fn the_description_names_what_there_is() {
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(headers["allow"], "GET,HEAD", "{path}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_read_the_api_only_where_the_operator_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = app_with_record(&dir).await;
+    let ask_from = async |app: &App, method: Method, path: &str, origin: &str| {
+        let mut request = request(method, path);
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        request.headers_mut().insert("access-control-request-method", "GET".parse().unwrap());
+        let (status, headers, _) = ask(app, request).await;
+        (status, headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned()))
+    };
+    let friend = "https://friend.example";
+    assert_eq!(ask_from(&closed, Method::GET, "/api/v1/spans", friend).await, (StatusCode::OK, None));
+    let open = App { cors: Arc::from([friend.to_owned()]), ..closed.clone() };
+    for path in ["/api/v1/spans", "/feed.atom"] {
+        assert_eq!(
+            ask_from(&open, Method::GET, path, friend).await,
+            (StatusCode::OK, Some(friend.to_owned())),
+            "{path}"
+        );
+        assert_eq!(ask_from(&open, Method::GET, path, "https://other.example").await, (StatusCode::OK, None));
+    }
+    assert_eq!(
+        ask_from(&open, Method::OPTIONS, "/api/v1/spans", friend).await,
+        (StatusCode::OK, Some(friend.to_owned()))
+    );
+    for path in ["/", "/metrics", "/-/ready"] {
+        assert_eq!(ask_from(&open, Method::GET, path, friend).await.1, None, "{path}");
+    }
+    let all = App { cors: Arc::from(["*".to_owned()]), ..closed };
+    assert_eq!(ask_from(&all, Method::GET, "/api/v1/sites", friend).await.1, Some("*".to_owned()));
 }

@@ -7,33 +7,61 @@ use rusqlite::{Connection, Row, params};
 use super::StoreError;
 use super::intern::Interner;
 use super::spans;
-use crate::model::{MeasurementId, Span, SpanId, Timestamp};
+use crate::model::{MeasurementId, Span, SpanEvent, SpanEventKind, SpanId, Timestamp, WebhookId};
 
-/// What happened to a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpanEventKind {
-    /// It was opened.
-    Opened,
-    /// The technique of the block changed.
-    Mechanism,
-    /// It was closed.
-    Closed,
-    /// A rejudgement changed it.
-    Rejudged,
-    /// A rejudgement withdrew it.
-    Withdrawn,
+/// An entry of the journal with its span as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// Its place in the journal: later entries have larger ones.
+    pub seq: i64,
+    /// What happened.
+    pub event: SpanEvent,
+    /// To which span.
+    pub span_id: SpanId,
+    /// The span; None when it was withdrawn.
+    pub span: Option<Span>,
 }
 
-/// One entry of the journal of spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct SpanEvent {
-    /// What happened.
-    pub kind: SpanEventKind,
-    /// When it was known.
-    pub at: Timestamp,
-    /// The measurement that decided; null for what a rejudgement did.
-    pub measurement_id: Option<MeasurementId>,
+/// The entries after `seq`, oldest first, `limit` at most.
+pub(super) fn after(
+    connection: &Connection,
+    path: &Path,
+    names: &mut Interner,
+    seq: i64,
+    limit: usize,
+) -> Result<Vec<News>, StoreError> {
+    let sqlite = |error: rusqlite::Error| StoreError::sqlite(path, "reading the journal", &error);
+    let mut query = connection
+        .prepare_cached("SELECT seq, span, kind, at, measurement FROM span_event WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+        .map_err(sqlite)?;
+    let sql = format!("SELECT {} FROM span s WHERE s.id = ?1", spans::COLUMNS);
+    let mut of_span = connection.prepare_cached(&sql).map_err(sqlite)?;
+    let mut rows = query.query(params![seq, i64::try_from(limit).unwrap_or(i64::MAX)]).map_err(sqlite)?;
+    let mut news = Vec::new();
+    while let Some(row) = rows.next().map_err(sqlite)? {
+        let seq: i64 = row.get(0).map_err(sqlite)?;
+        let damaged =
+            |problem| StoreError::Damaged { path: path.to_owned(), row: format!("span event {seq}"), problem };
+        let id: Vec<u8> = row.get(1).map_err(sqlite)?;
+        let span_id = SpanId(uuid::Uuid::from_slice(&id).map_err(|error| damaged(error.to_string()))?);
+        let mut found = of_span.query(params![id]).map_err(sqlite)?;
+        let span = match found.next().map_err(sqlite)? {
+            Some(row) => Some(spans::read(row, names).map_err(damaged)?),
+            None => None,
+        };
+        news.push(News { seq, event: event(row, 2).map_err(damaged)?, span_id, span });
+    }
+    Ok(news)
+}
+
+/// Up to which entry a webhook has been told: set to `done`, or where it stands. One that is new begins with what comes.
+pub(super) fn webhook(connection: &Connection, id: &WebhookId, done: Option<i64>) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO webhook (id, seq) VALUES (?1, coalesce(?2, (SELECT max(seq) FROM span_event), 0)) \
+             ON CONFLICT (id) DO UPDATE SET seq = max(seq, coalesce(?2, seq)) RETURNING seq",
+        )?
+        .query_row(params![id.as_str(), done], |row| row.get(0))
 }
 
 /// The latest openings and closings of the spans that are in the record, newest first, `limit` at most.
@@ -79,14 +107,8 @@ pub(super) fn of_span(connection: &Connection, path: &Path, span: SpanId) -> Res
 
 fn event(row: &Row<'_>, first: usize) -> Result<SpanEvent, String> {
     let said = |error: rusqlite::Error| error.to_string();
-    let kind = match row.get_ref(first).map_err(said)?.as_str().map_err(|error| error.to_string())? {
-        "opened" => SpanEventKind::Opened,
-        "mechanism" => SpanEventKind::Mechanism,
-        "closed" => SpanEventKind::Closed,
-        "rejudged" => SpanEventKind::Rejudged,
-        "withdrawn" => SpanEventKind::Withdrawn,
-        other => return Err(format!("`{other}` is no event")),
-    };
+    let kind = row.get_ref(first).map_err(said)?.as_str().map_err(|error| error.to_string())?;
+    let kind = kind.parse::<SpanEventKind>().map_err(|error| error.to_string())?;
     let at = Timestamp::from_unix_ms(row.get(first + 1).map_err(said)?);
     let measurement: Option<Vec<u8>> = row.get(first + 2).map_err(said)?;
     let measurement =

@@ -42,7 +42,7 @@ pub use coverage::Watched;
 pub use error::StoreError;
 pub use examine::{Examiner, Faults, Tally};
 pub use import::{FileMark, Importer, SpanCounts};
-pub use journal::{SpanEvent, SpanEventKind};
+pub use journal::News;
 pub use lock::{Holder, holder};
 pub use press::{Packed, Press, Primers};
 pub use reader::Reader;

@@ -10,11 +10,11 @@ use super::intern::Interner;
 use super::measurements::Unwrapper;
 use super::schema::{self, MIGRATIONS};
 use super::{
-    Correction, MeasurementFilter, Restored, SpanEvent, SpanFilter, StoreError, StoredMeasurement, Watched,
-    corrections, coverage, filter, journal, measurements, series, silences, spans,
+    Correction, MeasurementFilter, News, Restored, SpanFilter, StoreError, StoredMeasurement, Watched, corrections,
+    coverage, filter, journal, measurements, series, silences, spans,
 };
 use crate::detect::Life;
-use crate::model::{ClockStep, MeasurementId, Span, SpanId, Timestamp, VantageSpan};
+use crate::model::{ClockStep, MeasurementId, Span, SpanEvent, SpanId, Timestamp, VantageSpan};
 
 /// From so many rows of spans on, reading them is shared between two connections.
 const MANY_SPANS: i64 = 8192;
@@ -141,6 +141,11 @@ impl Reader {
     /// All that the journal tells of one span, in order.
     pub fn span_events(&self, span: SpanId) -> Result<Vec<SpanEvent>, StoreError> {
         journal::of_span(&self.connection, &self.path, span)
+    }
+
+    /// The entries of the journal after `seq`, oldest first, `limit` at most, each with its span as it is now.
+    pub fn news_after(&self, seq: i64, limit: usize) -> Result<Vec<News>, StoreError> {
+        journal::after(&self.connection, &self.path, &mut self.names.borrow_mut(), seq, limit)
     }
 
     /// When the record began: the first life of a daemon. None before it.

@@ -12,7 +12,7 @@ use super::schema::{self, MIGRATIONS};
 use super::writer::{Batch, Command, Reply, Writer};
 use super::{Note, ProbeRecord, Refusal, StoreError, series};
 use crate::detect::SeriesState;
-use crate::model::{SeriesKey, Timestamp};
+use crate::model::{SeriesKey, Timestamp, WebhookId};
 
 /// The series of the record with the state of each one's test: where the daemon goes on.
 pub type Restored = Vec<(SeriesKey, SeriesState)>;
@@ -85,6 +85,15 @@ impl Recorder {
     /// SQLite refused: nothing of the note is there, and it may be tried again.
     pub async fn note(&self, note: Note) -> Result<(), StoreError> {
         self.ask(|reply| Command::Note(Box::new(note), reply)).await
+    }
+
+    /// Up to which entry of the journal of spans the webhook `id` has been told: notes `done`, if it is given, and tells
+    /// where it stands. One that is new begins at the end of the journal.
+    ///
+    /// # Errors
+    /// SQLite refused, and nothing is noted.
+    pub async fn webhook(&self, id: &WebhookId, done: Option<i64>) -> Result<i64, StoreError> {
+        self.ask(|reply| Command::Webhook { id: id.clone(), done, reply }).await
     }
 
     /// Deletes measurements begun before `older_than`, and tells how many. What a span was opened and closed

@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002-rejudge.sql"),
     include_str!("migrations/0003-silence.sql"),
     include_str!("migrations/0004-import.sql"),
+    include_str!("migrations/0005-webhook.sql"),
 ];
 
 /// What a file turned out to be.

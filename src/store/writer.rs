@@ -11,8 +11,8 @@ use super::lock::DaemonLock;
 use super::place::Whereabouts;
 use super::prune::{self, Cursor, Slice};
 use super::write::Scribe;
-use super::{CommitHook, Note, ProbeRecord, Refusal, StoreError, silences};
-use crate::model::Timestamp;
+use super::{CommitHook, Note, ProbeRecord, Refusal, StoreError, journal, silences};
+use crate::model::{Timestamp, WebhookId};
 
 /// Where an answer goes. The asker may have gone away; that is no concern of the writer.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -30,6 +30,7 @@ pub(super) enum Command {
     Record(Batch),
     Prune { older_than: Timestamp, from: Cursor, reply: Reply<Slice> },
     Note(Box<Note>, Reply<()>),
+    Webhook { id: WebhookId, done: Option<i64>, reply: Reply<i64> },
     Flush(Reply<()>),
     Close(Reply<()>),
 }
@@ -74,6 +75,9 @@ impl Writer {
                     }
                     Command::Note(note, reply) => {
                         let _ = reply.send(self.note(&note));
+                    }
+                    Command::Webhook { id, done, reply } => {
+                        let _ = reply.send(self.webhook(&id, done));
                     }
                     Command::Flush(reply) => {
                         let _ = reply.send(self.checkpoint("PASSIVE"));
@@ -132,6 +136,14 @@ impl Writer {
         let path = self.path.clone();
         let sqlite = |e: rusqlite::Error| StoreError::sqlite(&path, "noting a sign of life", &e);
         self.in_transaction("noting a sign of life", |connection, _| silences::note(connection, note).map_err(sqlite))
+    }
+
+    fn webhook(&mut self, id: &WebhookId, done: Option<i64>) -> Result<i64, StoreError> {
+        let path = self.path.clone();
+        let sqlite = |e: rusqlite::Error| StoreError::sqlite(&path, "noting what was told", &e);
+        self.in_transaction("noting what was told", |connection, _| {
+            journal::webhook(connection, id, done).map_err(sqlite)
+        })
     }
 
     fn prune(&mut self, older_than: Timestamp, from: Cursor) -> Result<Slice, StoreError> {

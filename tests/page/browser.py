@@ -1,8 +1,9 @@
 """Looks at the pages of a running daemon as a reader does: opens, zooms, switches language, follows a span to its
 evidence, with mouse, with keyboard and without scripts. Called by tests/page.rs.
 
-    browser.py URL FOLDER_FOR_PICTURES FOLDER_OF_THE_BROWSER
+    browser.py URL FOLDER_FOR_PICTURES FOLDER_OF_THE_BROWSER BRIEFING
 """
+import base64
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-base, pictures, profile = sys.argv[1:4]
+base, pictures, profile, briefing = sys.argv[1:5]
 os.makedirs(pictures, exist_ok=True)
 
 
@@ -217,7 +218,28 @@ def shut_in():
     driver.quit()
 
 
-for part in (lambda: reader(False), lambda: reader(True), languages, phone, without_scripts, shut_in):
+def printed():
+    """The briefing, on the screen, on a phone and on A4."""
+    for width in (900, 390):
+        driver = start(width, 900)
+        driver.get("file://" + briefing)
+        assert "<script>" in driver.find_element(By.TAG_NAME, "main").text, "hostile titles stay text"
+        sound(driver, f"briefing, {width} pixels")
+        picture(driver, f"briefing-{width}")
+        if width == 900:
+            # On paper nothing may be cut off at the edge.
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                   {"width": 672, "height": 1000, "deviceScaleFactor": 1, "mobile": False})
+            wide = driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{wide} pixels wider than A4"
+            page = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True})
+            with open(os.path.join(pictures, "briefing.pdf"), "wb") as file:
+                file.write(base64.b64decode(page["data"]))
+        driver.quit()
+
+
+for part in (lambda: reader(False), lambda: reader(True), languages, phone, without_scripts, shut_in, printed):
     began = time.time()
     part()
     print(f"{time.time() - began:.1f} s", flush=True)

@@ -240,7 +240,10 @@ fn the_command_line_wins_over_the_file() {
     let overrides = Overrides { store: Some("sqlite://b.db".to_owned()), listen: Some("127.0.0.1:2".to_owned()) };
     let config = desk.load_over(overrides).unwrap().config;
     assert_eq!(config.store.url, StoreUrl::Sqlite("b.db".into()));
-    assert_eq!(config.serve, ServeConfig { listen: "127.0.0.1:2".parse().unwrap(), unprotected: false });
+    assert_eq!(
+        config.serve,
+        ServeConfig { listen: "127.0.0.1:2".parse().unwrap(), unprotected: false, cors: Vec::new() }
+    );
 }
 
 #[test]
@@ -253,7 +256,10 @@ fn the_command_line_opens_to_the_network_only_where_the_file_allows_it() {
         assert!(errors.contains("unprotected = true"), "{errors}");
         let allowed = Desk::with(ONE_SITE, "[serve]\nunprotected = true\n");
         let loaded = allowed.load_over(listen(open)).unwrap();
-        assert_eq!(loaded.config.serve, ServeConfig { listen: open.parse().unwrap(), unprotected: true });
+        assert_eq!(
+            loaded.config.serve,
+            ServeConfig { listen: open.parse().unwrap(), unprotected: true, cors: Vec::new() }
+        );
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     }
     for loopback in ["127.8.9.10:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {

@@ -259,7 +259,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
         detect: DetectConfig { confirm_after: Vec::new(), spread: Duration::ZERO },
         throttling: ThrottlingConfig::default(),
         store: StoreConfig { url: StoreUrl::Sqlite("x.db".into()), keep_measurements: Duration::ZERO },
-        serve: ServeConfig { listen: SocketAddr::from((HERE, 0)), unprotected: false },
+        serve: ServeConfig { listen: SocketAddr::from((HERE, 0)), unprotected: false, cors: Vec::new() },
         tls: TlsConfig { extra_roots: vec![ca.pem.path().to_owned()] },
         network: NetworkConfig { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..NetworkConfig::default() },
         fingerprints: FingerprintsConfig::default(),
@@ -269,6 +269,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
         helper: HelperServiceConfig::default(),
         experiments: crate::config::ExperimentsConfig::default(),
         summary: Default::default(),
+        webhooks: Vec::new(),
     }
 }
 

@@ -11,8 +11,10 @@ use axum::response::Response;
 use super::evidence::{MeasurementView, measurement};
 use super::frame::{Frame, Mark, When, shown};
 use super::{Trouble, Visit};
-use crate::model::{Bracket, MeasurementId, Site, Span, SpanId, SpanSource, Status, Timestamp};
-use crate::store::{MeasurementFilter, Reader, SpanEvent, SpanEventKind, StoreError, StoredMeasurement};
+use crate::model::{
+    Bracket, MeasurementId, Site, Span, SpanEvent, SpanEventKind, SpanId, SpanSource, Status, Timestamp,
+};
+use crate::store::{MeasurementFilter, Reader, StoreError, StoredMeasurement};
 
 /// Measurements shown from each side of an end; what lies between is counted.
 const EACH: usize = 4;
@@ -200,15 +202,8 @@ fn view<'f>(frame: &'f Frame, site: Option<&Site>, found: &Found) -> Page<'f> {
 }
 
 fn event_view(frame: &Frame, event: &SpanEvent) -> EventView {
-    let kind = match event.kind {
-        SpanEventKind::Opened => "opened",
-        SpanEventKind::Mechanism => "mechanism",
-        SpanEventKind::Closed => "closed",
-        SpanEventKind::Rejudged => "rejudged",
-        SpanEventKind::Withdrawn => "withdrawn",
-    };
     EventView {
-        what: frame.say(&format!("event-{kind}")),
+        what: frame.language.span_event(event.kind),
         at: frame.instant(event.at),
         measurement: event.measurement_id.map(|id| (id.to_string(), frame.link(&format!("/measurements/{id}")))),
     }
