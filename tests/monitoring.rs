@@ -21,7 +21,7 @@ use support::world::World;
 
 const OFTEN: &str = "interval = \"1s\"\ntls_timeout = \"700ms\"";
 /// What no sound instrument shows: held by the unit tests of the rules instead.
-const BY_UNIT_TEST: [&str; 3] = ["StoreTroubled", "ScheduleLag", "ClockStepped"];
+const BY_UNIT_TEST: [&str; 4] = ["StoreTroubled", "ScheduleLag", "ClockStepped", "WebhookNotTaken"];
 /// The uid that the provisioned data source has.
 const SOURCE: &str = "blockspan-prometheus";
 
@@ -33,7 +33,7 @@ fn deploy(path: &str) -> PathBuf {
 fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
-        eprintln!("SKIPPED: {program} is not installed (Debian package prometheus)");
+        eprintln!("SKIPPED: {program} is not installed (Debian packages prometheus, prometheus-alertmanager)");
     }
     found
 }
@@ -134,6 +134,28 @@ fn the_rules_are_sound_and_every_alert_has_a_unit_test() {
     for (name, _) in rules("blockspan.alerts.yml") {
         assert!(tests.contains(&format!("alertname: {name}\n")), "{name} has no unit test");
         assert!(page.contains(&format!("`{name}`")), "docs/monitoring.md says nothing of {name}");
+    }
+}
+
+#[test]
+fn alertmanager_sends_news_to_the_newsroom_and_trouble_to_the_operators() {
+    if !has("amtool") {
+        return;
+    }
+    let file = deploy("prometheus/alertmanager.yml");
+    let amtool = |arguments: &[&str]| {
+        let output = Command::new("amtool").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "amtool {arguments:?}: {said}");
+        said
+    };
+    let file = file.to_str().unwrap();
+    amtool(&["check-config", file]);
+    for (name, _) in rules("blockspan.alerts.yml") {
+        let alert = format!("alertname={name}");
+        let receiver = if name.starts_with("Site") { "newsroom" } else { "operators" };
+        let told = amtool(&["config", "routes", "test", "--config.file", file, "--verify.receivers", receiver, &alert]);
+        assert!(told.contains(receiver), "{name}: {told}");
     }
 }
 

@@ -59,3 +59,28 @@ fn the_pages_hold_in_a_real_browser() {
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
+
+/// Makes `docs/page.png` anew: `BLOCKSPAN_PYTHON=… cargo test --test page -- --ignored`.
+#[test]
+#[ignore = "makes the picture of the README"]
+fn the_picture_of_the_readme() {
+    let python = interpreter("the_picture_of_the_readme").unwrap();
+    let world = World::start();
+    let place = world.place(&["news", "blog"], "interval = \"1s\"\ntls_timeout = \"700ms\"");
+    let config = place.read("blockspan.toml");
+    let resolvers = config.lines().find(|line| line.starts_with("resolvers = [\"udp://")).unwrap().to_owned();
+    let second = format!("[[vantage]]\nid = \"astana-b\"\ncountry = \"KZ\"\n{resolvers}\n[[vantage]]\nid = \"abroad\"");
+    let config = config.replace("id = \"here\"", "id = \"almaty-a\"").replace("[[vantage]]\nid = \"abroad\"", &second);
+    place.write("blockspan.toml", &config);
+    let daemon = Daemon::start(&place);
+    let pause = |seconds| std::thread::sleep(std::time::Duration::from_secs(seconds));
+    for blocked in [false, true, false, true] {
+        world.swallow("news", blocked);
+        pause(45);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/picture.py");
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/page.png");
+    let status =
+        Command::new(python).arg(script).arg(format!("http://{}/sites/news", daemon.address)).arg(picture).status();
+    assert!(status.unwrap().success());
+}

@@ -33,7 +33,7 @@ fn a_briefing_tells_what_the_history_tells() {
     let span = &history[0];
     let briefing = place.good(&["report"]);
     for words in [
-        "# Blocked websites\\: KZ",
+        "# Blocked websites\\: Kazakhstan",
         span["span_id"].as_str().unwrap(),
         "Site news was blocked once",
         "Site blog was measured, and no block was found",

@@ -75,6 +75,27 @@ year-strip = { $count ->
 confirming-failures = Failures are being confirmed.
 confirming-recovery = A recovery is being confirmed.
 
+## Countries
+
+country-name = { $code ->
+    [KZ] Kazakhstan
+    [KG] Kyrgyzstan
+    [UZ] Uzbekistan
+    [TJ] Tajikistan
+    [TM] Turkmenistan
+    [RU] Russia
+    [BY] Belarus
+    [UA] Ukraine
+    [AZ] Azerbaijan
+    [AM] Armenia
+    [GE] Georgia
+    [MN] Mongolia
+    [CN] China
+    [IR] Iran
+    [TR] Türkiye
+   *[other] { $code }
+}
+
 ## A vantage
 
 vantages = Vantages

@@ -74,6 +74,27 @@ year-strip = { $count ->
 confirming-failures = Сәтсіздіктер қайта тексерілуде.
 confirming-recovery = Қалпына келу қайта тексерілуде.
 
+## Countries
+
+country-name = { $code ->
+    [KZ] Қазақстан
+    [KG] Қырғызстан
+    [UZ] Өзбекстан
+    [TJ] Тәжікстан
+    [TM] Түрікменстан
+    [RU] Ресей
+    [BY] Беларусь
+    [UA] Украина
+    [AZ] Әзербайжан
+    [AM] Армения
+    [GE] Грузия
+    [MN] Моңғолия
+    [CN] Қытай
+    [IR] Иран
+    [TR] Түркия
+   *[other] { $code }
+}
+
 ## A vantage
 
 vantages = Бақылау нүктелері

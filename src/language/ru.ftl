@@ -76,6 +76,27 @@ year-strip = { $count ->
 confirming-failures = Неудачи проверяются повторно.
 confirming-recovery = Восстановление проверяется повторно.
 
+## Countries
+
+country-name = { $code ->
+    [KZ] Казахстан
+    [KG] Кыргызстан
+    [UZ] Узбекистан
+    [TJ] Таджикистан
+    [TM] Туркменистан
+    [RU] Россия
+    [BY] Беларусь
+    [UA] Украина
+    [AZ] Азербайджан
+    [AM] Армения
+    [GE] Грузия
+    [MN] Монголия
+    [CN] Китай
+    [IR] Иран
+    [TR] Турция
+   *[other] { $code }
+}
+
 ## A vantage
 
 vantages = Точки наблюдения

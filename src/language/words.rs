@@ -2,7 +2,7 @@
 
 use super::Language;
 use crate::model::{
-    CertificateFault, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind,
+    CertificateFault, CountryCode, ExperimentKind, Failure, Layer, Mechanism, PartialScope, SilenceCause, SilenceKind,
     SpanEventKind, SpanSource, Status, Trigger,
 };
 
@@ -10,6 +10,11 @@ impl Language {
     /// A status in a word.
     pub fn status(self, status: Status) -> String {
         self.say(&format!("status-{status}"))
+    }
+
+    /// A country: its name where it is known here, otherwise its code.
+    pub fn country(self, code: CountryCode) -> String {
+        self.say_with("country-name", &[("code", code.as_str().into())])
     }
 
     /// What a status means.

@@ -105,7 +105,7 @@ impl Briefing {
             let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str().into())).collect();
             language.say_with(name, &values)
         };
-        let title = said("brief-title", &[("country", known.country.to_string())]);
+        let title = said("brief-title", &[("country", language.country(known.country))]);
         let period = said("brief-period", &[("from", language.instant(from)), ("to", language.instant(known.until))]);
         let version = || ("version", env!("CARGO_PKG_VERSION").to_owned());
         let made = || [("at", language.instant(known.now)), version(), ("rules", known.rules.to_string())];
@@ -174,7 +174,7 @@ fn vantages(known: &Known<'_>, from: Timestamp) -> Vec<VantageLine> {
         VantageLine {
             name: vantage.to_string(),
             network: network.to_string(),
-            country: country.to_string(),
+            country: known.language.country(country),
             silent: match source {
                 SpanSource::Measured => known.language.length(silent),
                 // What others did not send is nobody's silence.

@@ -137,6 +137,7 @@ fn rows(known: &Known<'_>, site: &Site, spans: &[&Span], watched: &[&Watched]) -
         return Vec::new();
     }
     let extents = watched.iter().map(|one| (one.first, one.last));
+    let extents = extents.chain([(known.until, known.until)]);
     let until = known.since.map(|_| known.until);
     let drawing = Drawing::new(drawn.iter().copied(), extents, known.since, until, known.now);
     let series: Vec<(&SeriesKey, SpanSource)> = watched.iter().map(|one| (&one.series, one.source)).collect();

@@ -80,7 +80,7 @@ async fn the_overview_tells_the_state_without_a_record_too() {
         "not yet measured",
         "https://fergana.agency/",
         "href=\"/sites/fergana\"",
-        "Watched for KZ",
+        "Watched for Kazakhstan",
         env!("CARGO_PKG_VERSION"),
     ] {
         assert!(page.contains(words), "{words}\n{page}");

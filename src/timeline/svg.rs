@@ -146,7 +146,11 @@ impl Drawing {
             sign(&mut drawn, shape.start_latest, "end", -2, if measured { "◂" } else { "?" });
         }
         if shape.ongoing {
-            sign(&mut drawn, end, "start", 2, "▸");
+            // Beyond the edge it is known to go on too.
+            if self.axis.range(shape.start_latest, end).is_some() {
+                let edge = self.axis.bounds().1.as_unix_ms().saturating_sub(1);
+                sign(&mut drawn, end.min(edge), "start", 2, "▸");
+            }
         } else if shape.end_latest.is_none() {
             sign(&mut drawn, shape.end_earliest, "start", 3, "?");
         }
@@ -281,6 +285,11 @@ mod tests {
         let drawn = drawn(&goes_on);
         assert!(drawn.contains(r#"<rect class="certain" x="10.00%" y="4" width="60.00%" height="14"/>"#), "{drawn}");
         assert!(drawn.contains(r#"<rect class="possible" x="70.00%""#) && drawn.contains("▸"), "{drawn}");
+        // The frame ends before the present does.
+        let (first, last) = (Some(at("2026-11-03T00:00:00Z")), Some(at("2026-11-05T00:00:00Z")));
+        let drawing = Drawing::new(std::iter::empty(), std::iter::empty(), first, last, at("2026-11-10T00:00:00Z"));
+        let row = drawing.row("row", None, std::iter::once(&goes_on), std::iter::empty(), |_| Mark::default());
+        assert!(row.contains("▸"), "{row}");
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn country(
     let title = if code == CountryCode::UNKNOWN {
         frame.say("watched-nowhere")
     } else {
-        frame.language.say_with("watched-for", &[("country", code.as_str().into())])
+        frame.language.say_with("watched-for", &[("country", frame.language.country(code).into())])
     };
     CountryView {
         title,

@@ -9,7 +9,7 @@ use super::overview::being_confirmed;
 use super::window::{Ways, Window};
 use super::{Trouble, Visit};
 use crate::detect::SeriesState;
-use crate::model::{Report, SeriesKey, Site, SiteId, Span, SpanSource, Timestamp, VantageSpan};
+use crate::model::{CountryCode, Report, SeriesKey, Site, SiteId, Span, SpanSource, Timestamp, VantageSpan};
 use crate::serve::Snapshot;
 use crate::store::{SpanFilter, Watched};
 use crate::timeline::{self, Drawing, arrange};
@@ -23,7 +23,7 @@ struct Page<'f> {
     frame: &'f Frame,
     title: String,
     id: String,
-    country: String,
+    country: Option<String>,
     category: Option<String>,
     rows: Vec<RowView>,
     reported: Vec<ReportView>,
@@ -118,7 +118,8 @@ async fn page(visit: &Visit, id: &str) -> Result<String, Trouble> {
         .await?;
     seen.spans.extend(site.reported_spans().into_iter().filter(|span| filter.lets_through(span)));
     seen.spans.sort_by_key(|span| (span.start.earliest.or(span.start.latest), span.span_id));
-    let extent = seen.watched.iter().map(|watched| (watched.first, watched.last));
+    let looked = seen.watched.iter().map(|watched| (watched.first, watched.last));
+    let extent = looked.chain([(frame.now, frame.now)]);
     let drawing = Drawing::new(seen.spans.iter(), extent, window.from, window.to, frame.now);
     let path = format!("/sites/{id}");
     let more = (seen.spans.len() > MOST).then(|| frame.language.say_with("more-spans", &[("count", MOST.into())]));
@@ -126,7 +127,7 @@ async fn page(visit: &Visit, id: &str) -> Result<String, Trouble> {
         frame,
         title: shown(&site.name),
         id: id.to_string(),
-        country: site.country.to_string(),
+        country: (site.country != CountryCode::UNKNOWN).then(|| frame.language.country(site.country)),
         category: site.category.as_deref().map(shown),
         rows: site.urls.iter().map(|url| row(frame, site, url, &board)).collect(),
         reported: reports(frame, site),
