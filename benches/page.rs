@@ -60,7 +60,7 @@ fn main() {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let server = runtime.spawn(serve::serve(listener, app, shutdown.clone()));
+    let server = runtime.spawn(serve::serve(listener, app, serve::Door::of_this_machine(), shutdown.clone()));
     println!("{SITES} sites, {VANTAGES} vantages, {} spans in 5 years", SITES * VANTAGES * SPANS);
     let paths = ["/", "/sites/site-7", "/sites/site-7?from=2026-01-01&to=2026-03-01", "/vantages"];
     for path in paths {

@@ -82,7 +82,7 @@ fn a_vantage_without_network_is_offline_in_record_status_page_and_metrics() {
     place.write("blockspan.toml", &world.config_without_network());
     let daemon = Daemon::start(&place);
     daemon.metric_becomes("blockspan_vantage_silent", &["kind=\"offline\""], 1.0);
-    assert!(daemon.get("/").body.contains("has no network; it began"), "{}", daemon.get("/").body);
+    assert!(daemon.get("/").body.contains("no network; it began"), "{}", daemon.get("/").body);
     let told = until("it is recorded", || silences(&place).into_iter().find(|told| told.kind == SilenceKind::Offline));
     assert_eq!((told.start.earliest, told.end), (None, None), "it never had one: {told:?}");
     let status = place.good(&["status"]);

@@ -71,7 +71,7 @@ fn all(loaded: Loaded, args: &DoctorArgs, now: Timestamp, line: &mut Line) -> Ve
     line.show("looking for the daemon", String::new);
     let address = config.serve.listen;
     let (interval, longest) = (config.probe.interval, config.probe.url_timeout * 2);
-    let looked = rooms::look_at_daemon(&path, address);
+    let looked = rooms::look_at_daemon(&path, &config.serve);
     match looked {
         Ok((holder, served)) => {
             let facts = DaemonFacts { life, holder, address, served, newest, now: Timestamp::now(), interval, longest };

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, StoreUrl};
+use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, ServeConfig, StoreUrl};
+use crate::confine::Needs;
 use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
 use crate::doctor::Served;
@@ -164,15 +165,15 @@ pub(super) fn life_and_clock(url: &StoreUrl) -> (Option<Life>, Vec<ClockStep>) {
     read().unwrap_or_default()
 }
 
-/// Who holds the record, and what is served at `address`.
+/// Who holds the record, and what is served.
 ///
 /// # Errors
 /// Threads and timers cannot be set up.
 pub(super) fn look_at_daemon(
     path: &Path,
-    address: SocketAddr,
+    serve: &ServeConfig,
 ) -> Result<(Result<Option<Holder>, String>, Served), Fault> {
-    Ok(runtime()?.block_on(crate::doctor::look_at(path, address)))
+    Ok(runtime()?.block_on(crate::doctor::look_at(path, serve)))
 }
 
 /// Measures each series once, all controls and canaries included, and judges it. `report` gets each result as it
@@ -196,6 +197,7 @@ pub(super) fn measure(
 pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(), Fault> {
     let listen = args.listen.as_deref();
     let loaded = load(global, listen, colour)?;
+    give_up_rights(&loaded.files, &loaded.config.store.url, needs_capability(loaded.config.serve.listen));
     let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
@@ -234,6 +236,7 @@ pub(super) fn helper(global: &GlobalArgs, args: &HelperArgs, colour: bool) -> Re
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    give_up_rights(&loaded.files, &loaded.config.store.url, needs_capability(loaded.config.helper.listen));
     let cannot = |error: Box<dyn std::error::Error + Send + Sync>| Fault::failed("the helper cannot run", error);
     runtime()?.block_on(async {
         let helper = crate::helper::Helper::open(&loaded.config).await.map_err(|error| cannot(error.into()))?;
@@ -255,6 +258,29 @@ pub(super) fn demo(
 ) -> Result<Vec<Span>, Fault> {
     let played = runtime()?.block_on(crate::demo::demo(folder, listen, say));
     played.map_err(|error| Fault::failed("the demonstration broke off", error))
+}
+
+/// Whether a capability is needed to listen there (ports below 1024; 0 is any free one).
+const fn needs_capability(listen: SocketAddr) -> bool {
+    matches!(listen.port(), 1..1024)
+}
+
+/// Gives up the rights that are not needed, before there are threads: reading what the configuration names, writing where
+/// the record is.
+pub(super) fn give_up_rights(files: &[PathBuf], record: &StoreUrl, low_port: bool) {
+    let StoreUrl::Sqlite(path) = record;
+    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let directory = match real.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let confined = crate::confine::confine(&Needs { read: files.to_vec(), write: vec![directory], low_port });
+    if !confined.applied.is_empty() {
+        tracing::info!("given up at start: {}", confined.applied.join(", "));
+    }
+    for missing in &confined.missing {
+        tracing::warn!("not given up: {missing}");
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Fault> {

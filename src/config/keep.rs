@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::document::{Doc, Fields};
+use super::control::token_file;
+use super::document::{Doc, Fields, Node};
 use super::duration::{DAY, HOUR, LONGEST, length};
 use super::fault::{Wrong, clip};
+use super::network::{beside, readable};
 use super::types::{ServeConfig, StoreConfig, StoreUrl};
 use super::url::web_url;
-use super::value::{parsed, truth};
+use super::value::{parsed, text, truth};
 
 impl Default for StoreConfig {
     fn default() -> Self {
@@ -18,7 +20,13 @@ impl Default for StoreConfig {
 
 impl Default for ServeConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645), unprotected: false, cors: Vec::new() }
+        Self {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9645),
+            unprotected: false,
+            tls: None,
+            token_file: None,
+            cors: Vec::new(),
+        }
     }
 }
 
@@ -32,20 +40,50 @@ pub(super) fn read_store(fields: &mut Fields<'_>) -> StoreConfig {
 
 pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
     let default = ServeConfig::default();
+    let doc = fields.doc;
     let listen = fields.optional("listen", parsed(listen));
     let told = fields.has("unprotected");
     let unprotected = fields.optional("unprotected", truth).map(|at| at.value);
-    if let Some(at) = &listen {
-        // A key that is itself at fault has been told already.
-        let excused = unprotected.unwrap_or(told);
-        if let Err(wrong) = check_open(fields.doc, &at.span, at.value, excused) {
-            fields.doc.fault(&at.span, Wrong { message: format!("`listen` {}", wrong.message), ..wrong });
+    let certificate = fields.optional("tls_certificate", |node| pem_file(doc, node));
+    let key = fields.optional("tls_key", |node| pem_file(doc, node));
+    // A key that is itself at fault has been told already.
+    let (has_certificate, has_key) = (fields.has("tls_certificate"), fields.has("tls_key"));
+    for (is_alone, at, other) in [(!has_key, &certificate, "tls_key"), (!has_certificate, &key, "tls_certificate")] {
+        if let (true, Some(at)) = (is_alone, at) {
+            doc.fault(
+                &at.span,
+                Wrong::new(format!("`{other}` is missing")).label("a certificate and its key go together"),
+            );
         }
+    }
+    let told_token = fields.has("token_file");
+    let token_file = fields.optional("token_file", |node| token_file(doc, node));
+    let guarded = Guarded {
+        tls: has_certificate && has_key,
+        token: told_token || token_file.is_some(),
+        excused: unprotected.unwrap_or(told),
+    };
+    if let Some(at) = &listen
+        && let Err(wrong) = check_open(doc, &at.span, at.value, guarded)
+    {
+        doc.fault(&at.span, Wrong { message: format!("`listen` {}", wrong.message), ..wrong });
     }
     ServeConfig {
         listen: listen.map_or(default.listen, |at| at.value),
         unprotected: unprotected.unwrap_or(default.unprotected),
+        tls: certificate.zip(key).map(|(certificate, key)| (certificate.value, key.value)),
+        token_file: token_file.map(|at| at.value),
         cors: fields.list("cors", parsed(origin)).unwrap_or_default().into_iter().map(|at| at.value).collect(),
+    }
+}
+
+fn pem_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
+    let path = beside(doc, &text(node)?);
+    doc.findings.reading(&path);
+    if readable(&path)?.windows(11).any(|window| window == b"-----BEGIN ") {
+        Ok(path)
+    } else {
+        Err(Wrong::new("names a file that is no PEM file").expected("`-----BEGIN …` in it"))
     }
 }
 
@@ -64,26 +102,51 @@ fn origin(text: &str) -> Result<String, Wrong> {
     Ok(origin)
 }
 
-/// Refuses an address that others than this machine can reach, unless the operator has said that it is meant; then
-/// warns.
+/// What stands between the network and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Guarded {
+    pub(super) tls: bool,
+    pub(super) token: bool,
+    /// The operator has said that something else guards it.
+    pub(super) excused: bool,
+}
+
+impl Guarded {
+    pub(super) const fn of(serve: &ServeConfig) -> Self {
+        Self { tls: serve.tls.is_some(), token: serve.token_file.is_some(), excused: serve.unprotected }
+    }
+}
+
+/// Refuses an address that others than this machine can reach without TLS and a token, unless the operator has said that
+/// it is meant; then warns of what is missing.
 pub(super) fn check_open(
     doc: Doc<'_>,
     span: &std::ops::Range<usize>,
     listen: SocketAddr,
-    unprotected: bool,
+    Guarded { tls, token, excused }: Guarded,
 ) -> Result<(), Wrong> {
-    if listen.ip().to_canonical().is_loopback() {
+    if listen.ip().to_canonical().is_loopback() || (tls && token) {
         return Ok(());
     }
-    if !unprotected {
-        return Err(Wrong::new("is open to the network, where page, metrics and reload have neither TLS nor a token")
+    if !excused {
+        let missing = match (tls, token) {
+            (false, false) => "neither TLS nor a token",
+            (false, true) => "no TLS, so that the token travels in clear text",
+            (true, _) => "no token",
+        };
+        return Err(Wrong::new(format!("is open to the network, where page, metrics and reload have {missing}"))
             .label("not a loopback address")
             .help(
-                "listen on 127.0.0.1 or [::1] and put a proxy that asks who is there in front of it, or say that \
-                 everyone may come in: `unprotected = true` in [serve]",
+                "give it `tls_certificate`, `tls_key` and `token_file`; or listen on 127.0.0.1 or [::1] and put a proxy \
+                 that asks who is there in front of it; or say that something else guards it: `unprotected = true`",
             ));
     }
-    doc.warn(span, format!("page, metrics and reload at {listen} are open to the network, without TLS and token"));
+    let without = match (tls, token) {
+        (false, false) => "TLS and token",
+        (false, true) => "TLS",
+        (true, _) => "a token",
+    };
+    doc.warn(span, format!("page, metrics and reload at {listen} are open to the network, without {without}"));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::control::check_token;
 use super::document::Doc;
 use super::fault::{ConfigErrors, Findings, Wrong, clip};
 use super::helper::{Door, check_door};
-use super::keep::{check_open, listen, store_url};
+use super::keep::{Guarded, check_open, listen, store_url};
 use super::network::readable;
 use super::source::Source;
 use super::targets;
@@ -156,7 +156,7 @@ fn apply(overrides: &Overrides, settings: &mut Config, findings: &Findings) {
     if let Some(text) = &overrides.listen {
         override_with("--listen", text, findings, |text, doc| {
             let address = listen(text)?;
-            check_open(doc, &(0..0), address, settings.serve.unprotected)?;
+            check_open(doc, &(0..0), address, Guarded::of(&settings.serve))?;
             settings.serve.listen = address;
             Ok(())
         });

@@ -30,6 +30,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod throttling;
+mod token;
 mod types;
 mod unique;
 mod url;
@@ -42,6 +43,7 @@ pub use duration::parse_duration;
 pub use fault::{Also, ConfigErrors, ConfigFault};
 pub use load::{DEFAULT_CONFIG, DEFAULT_TARGETS, HelperOverrides, Loaded, Overrides, Paths, load, load_helper};
 pub use source::Place;
+pub use token::{Token, TokenError};
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperConfig,
     HelperServiceConfig, KnownFile, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl,

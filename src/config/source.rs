@@ -72,7 +72,7 @@ pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 pub(super) fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read by this process: look at its permissions; a running daemon may only read directories that it was started with".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => {
             let text = error.to_string();

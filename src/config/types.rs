@@ -162,8 +162,12 @@ pub struct StoreConfig {
 pub struct ServeConfig {
     /// Default 127.0.0.1:9645.
     pub listen: SocketAddr,
-    /// Whether `listen` may be an address that others can reach, though nothing asks who is there (default false).
+    /// Whether `listen` may be an address that others can reach without TLS and a token (default false).
     pub unprotected: bool,
+    /// The certificate chain and its key, PEM files; without them all comes in clear text.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The file with the token that is asked for; None: nobody is asked.
+    pub token_file: Option<PathBuf>,
     /// Origins whose pages may read the API and the feed (CORS); none by default, `*` is everyone.
     pub cors: Vec<String>,
 }

@@ -20,7 +20,7 @@ use super::reload::Reloader;
 use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
 use crate::model::Timestamp;
-use crate::serve::{App, Board, Metrics, MetricsError, Readiness, Record, ReloadRequest, serve};
+use crate::serve::{App, Board, Door, DoorError, Metrics, MetricsError, Readiness, Record, ReloadRequest, serve};
 use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 
 /// Time between two looks for measurements that are older than they are to be kept.
@@ -59,6 +59,9 @@ pub enum RunError {
     /// The instrument.
     #[error(transparent)]
     Setup(#[from] Box<SetupError>),
+    /// The way in.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// The page's address.
     #[error(
         "cannot serve on {address}; another program may hold it: use --listen or `[serve] listen` to choose another"
@@ -131,6 +134,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         info!("measuring {} once into {}", described(&instrument), database.display());
         conductor.run_once(stop.clone()).await;
     } else {
+        let door = Door::new(&config.serve)?;
         let listener = TcpListener::bind(config.serve.listen)
             .await
             .map_err(|source| RunError::Listen { address: config.serve.listen, source })?;
@@ -149,7 +153,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             record: Record::new(database.clone()),
             cors: config.serve.cors.clone().into(),
         };
-        let server = tokio::spawn(serve(listener, app, stop.clone()));
+        let server = tokio::spawn(serve(listener, app, Arc::clone(&door), stop.clone()));
         let messenger = Messenger::start(&instrument, &recorder, &database, &metrics, stop.clone())?;
         let reloader = Reloader {
             paths,
@@ -159,13 +163,15 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             metrics: Arc::clone(&metrics),
             instruments,
             messenger,
+            door: Arc::clone(&door),
         };
         tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
         tokio::spawn(keep_house(recorder.clone(), config, metrics, Arc::clone(&sentry), stop.clone()));
         let standing = tokio::spawn(Arc::clone(&sentry).stand(recorder.clone(), stop.clone()));
         info!(
-            "watching {}; look at http://{address}/ (metrics at /metrics); the record is {}",
+            "watching {}; look at {}://{address}/ (metrics at /metrics); the record is {}",
             described(&instrument),
+            door.scheme(),
             database.display()
         );
         ready.round_scheduled();

@@ -16,7 +16,7 @@ use super::instrument::Instrument;
 use super::messages::Messenger;
 use crate::config::{self, Config, Loaded, Paths};
 use crate::model::Timestamp;
-use crate::serve::{Board, Metrics, ReloadRequest};
+use crate::serve::{Board, Door, Metrics, ReloadRequest};
 
 /// Editors write a file in several steps; what follows within this time belongs to the same change.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -30,6 +30,7 @@ pub(super) struct Reloader {
     pub metrics: Arc<Metrics>,
     pub instruments: mpsc::Sender<Arc<Instrument>>,
     pub messenger: Messenger,
+    pub door: Arc<Door>,
 }
 
 impl Reloader {
@@ -94,6 +95,7 @@ impl Reloader {
         // built anew all the same.
         let same = config == self.current;
         let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
+        self.door.renew().map_err(|fault| fault.to_string())?;
         let hooks = instrument.webhooks().map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
         self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;

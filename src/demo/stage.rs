@@ -71,6 +71,8 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         serve: ServeConfig {
             listen: (IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into(),
             unprotected: false,
+            tls: None,
+            token_file: None,
             cors: Vec::new(),
         },
         tls: TlsConfig { extra_roots: vec![folder.join("root.pem")] },

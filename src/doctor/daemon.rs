@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Area, Check, Draft};
+use crate::config::ServeConfig;
 use crate::detect::Life;
 use crate::model::Timestamp;
 use crate::store::{Holder, holder};
@@ -21,6 +22,8 @@ const ROUNDS: u32 = 3;
 pub enum Served {
     /// Nobody listens, or nobody answers.
     Nothing,
+    /// Behind TLS, and not asked.
+    Unasked,
     /// Something that is no blockspan.
     Other,
     /// A blockspan.
@@ -54,8 +57,9 @@ pub struct DaemonFacts {
 }
 
 /// Looks for a daemon on the record at `path`, and for what is served at `address`.
-pub async fn look_at(path: &Path, address: SocketAddr) -> (Result<Option<Holder>, String>, Served) {
-    (holder(path).map_err(|error| error.to_string()), served(address).await)
+pub async fn look_at(path: &Path, serve: &ServeConfig) -> (Result<Option<Holder>, String>, Served) {
+    let served = if serve.tls.is_some() { Served::Unasked } else { served(serve.listen).await };
+    (holder(path).map_err(|error| error.to_string()), served)
 }
 
 async fn served(address: SocketAddr) -> Served {
@@ -145,6 +149,9 @@ fn on_served(facts: &DaemonFacts) -> Vec<Check> {
     let answers = Draft::of(Area::Daemon, "answers");
     let address = facts.address;
     match &facts.served {
+        Served::Unasked => {
+            vec![answers.skipped("what is served is behind TLS and was not asked: see `/-/ready` yourself")]
+        }
         Served::Nothing => vec![answers.warning(
             format!("nothing answers at {address}"),
             "if it was started with --listen, nothing is wrong; else look at its log and start it again",

@@ -13,8 +13,7 @@ use super::desk::{Desk, DeskError};
 use super::limiter::Limiter;
 use super::metrics::Metrics;
 use super::routes::{Shop, router};
-use crate::config::Config;
-use crate::probe::{Token, TokenError};
+use crate::config::{Config, Token, TokenError};
 use crate::serve::{Limits, serve_routes};
 
 /// What the server bears. Most askers wait for their answer, so there are more connections than measurements.

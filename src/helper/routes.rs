@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use super::desk::{Desk, NoAnswer};
 use super::limiter::{Limiter, network_of};
 use super::metrics::{Metrics, Outcome};
-use crate::probe::Token;
+use crate::config::Token;
 
 /// Bytes of a request's body that are read: a probe's has one or two thousand.
 const MAX_BODY: usize = 64 * 1024;

@@ -24,7 +24,7 @@ pub use canary::{ask_canaries, ask_canary, for_vantage};
 pub use control::control_report;
 pub use experiment::{Design, Limits, designs};
 pub use foreign::{certificate_record, kept_body, page_title, sha256_hex};
-pub use helper::{HelperClient, HelperError, Token, TokenError};
+pub use helper::{HelperClient, HelperError};
 pub use http::RequestHeaders;
 pub use measure::{Extras, ProbeSetupError, Prober, Target};
 pub use outcome::last_failure;

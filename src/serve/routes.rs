@@ -1,5 +1,6 @@
 //! Which path gives what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
-use super::{fresh, page, probe};
+use super::{Door, door, fresh, page, probe};
 
 /// Bytes of a request's body that are read.
 const MAX_BODY: usize = 1024;
@@ -22,7 +23,7 @@ const MAX_BODY: usize = 1024;
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All routes with their bounds and headers.
-pub fn router(app: App, hosts: Hosts) -> Router {
+pub fn router(app: App, hosts: Hosts, door: Arc<Door>) -> Router {
     let operation = Router::new()
         .route("/metrics", get(metrics))
         .route("/probe", get(probe::probe))
@@ -42,6 +43,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .with_state(app)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::bound_time))
+        .layer(from_fn_with_state(door, door::ask_who_is_there))
         .layer(from_fn_with_state(hosts, guard::check_host))
         .layer(from_fn(guard::harden))
 }

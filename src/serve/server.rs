@@ -9,11 +9,14 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::Door;
 use super::app::App;
 use super::guard::Hosts;
 use super::routes;
@@ -53,18 +56,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 ///
 /// When the listener has no local address. A connection that cannot be accepted is logged and does not end the server.
-pub async fn serve(listener: TcpListener, app: App, shutdown: CancellationToken) -> io::Result<()> {
-    serve_within(Limits::DEFAULT, listener, app, shutdown).await
+pub async fn serve(listener: TcpListener, app: App, door: Arc<Door>, shutdown: CancellationToken) -> io::Result<()> {
+    serve_within(Limits::DEFAULT, listener, app, door, shutdown).await
 }
 
 pub(super) async fn serve_within(
     limits: Limits,
     listener: TcpListener,
     app: App,
+    door: Arc<Door>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let router = routes::router(app, Hosts::of(listener.local_addr()?));
-    serve_routes(limits, listener, |_| router.clone(), shutdown).await;
+    let acceptor = door.acceptor();
+    let router = routes::router(app, Hosts::of(listener.local_addr()?), door);
+    serve_over(limits, listener, |_| router.clone(), acceptor, shutdown).await;
     Ok(())
 }
 
@@ -75,15 +80,33 @@ pub async fn serve_routes(
     routes: impl Fn(SocketAddr) -> Router,
     shutdown: CancellationToken,
 ) {
+    serve_over(limits, listener, routes, None, shutdown).await;
+}
+
+/// The same over TLS, if there is something that greets so.
+async fn serve_over(
+    limits: Limits,
+    listener: TcpListener,
+    routes: impl Fn(SocketAddr) -> Router,
+    acceptor: Option<TlsAcceptor>,
+    shutdown: CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     while let Some((stream, peer)) = shutdown.run_until_cancelled(accept(&listener)).await {
         // The semaphore is never closed, so only the shutdown ends this wait.
         let permit = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await;
         let Some(Ok(permit)) = permit else { break };
-        let (router, shutdown) = (routes(peer), shutdown.clone());
+        let (router, acceptor, shutdown) = (routes(peer), acceptor.clone(), shutdown.clone());
         connections.spawn(async move {
-            converse(limits, stream, router, shutdown).await;
+            match acceptor {
+                None => converse(limits, stream, router, shutdown).await,
+                Some(acceptor) => match tokio::time::timeout(limits.head, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(limits, stream, router, shutdown).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                },
+            }
             drop(permit);
         });
         while connections.try_join_next().is_some() {}
@@ -109,7 +132,12 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// One connection from its first to its last request.
-async fn converse(limits: Limits, stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn converse(
+    limits: Limits,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)

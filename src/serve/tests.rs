@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixtures::{at, place, series, site, state};
 use super::server::{Limits, serve_within};
-use super::{App, Board, Hosts, Metrics, Readiness, Record, ReloadRequest, router};
+use super::{App, Board, Door, Hosts, Metrics, Readiness, Record, ReloadRequest, router};
 use crate::language::Language;
 use crate::model::{Bracket, Mechanism, Report, Status};
 
@@ -53,7 +53,7 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
 }
 
 async fn ask(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-    let service = TowerToHyperService::new(router(app.clone(), Hosts::Loopback));
+    let service = TowerToHyperService::new(router(app.clone(), Hosts::Loopback, Door::of_this_machine()));
     let (head, body) = service.call(request).await.unwrap().into_parts();
     let body: Bytes = body.collect().await.unwrap().to_bytes();
     (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
@@ -353,7 +353,7 @@ async fn run(limits: Limits) -> Running {
     let (app, requests) = app();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let task = tokio::spawn(serve_within(limits, listener, app, stop.clone()));
+    let task = tokio::spawn(serve_within(limits, listener, app, Door::of_this_machine(), stop.clone()));
     Running { address, stop, task, _requests: requests }
 }
 

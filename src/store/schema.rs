@@ -218,6 +218,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    // The process may write nowhere but beside the record.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(())
 }
 

@@ -105,6 +105,15 @@ impl Daemon {
         Self::serving(Process::spawn(&mut place.command(&["run", "--listen", "127.0.0.1:0"])))
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
     /// A process that is one, as soon as it serves.
     #[track_caller]
     pub fn serving(process: Process) -> Self {

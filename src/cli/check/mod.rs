@@ -27,7 +27,7 @@ use crate::model::{Evidence, SeriesKey, SiteId, VantageId, Verdict};
 /// # Errors
 /// A target or a vantage is unknown, the configuration is wrong, or measuring could not begin.
 pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> {
-    let config = super::load(global)?.config;
+    let crate::config::Loaded { config, files, .. } = super::load(global)?;
     let targets = select::targets(&config, &args.what)?;
     let vantages = select::vantages(&config, &args.vantage)?;
     if vantages.is_empty() {
@@ -47,6 +47,7 @@ pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> 
     let wanted = wanted(&targets, &vantages);
     let mut statuses = Vec::new();
     let mut written = Ok(());
+    rooms::give_up_rights(&files, &config.store.url, false);
     rooms::measure(config, wanted, &mut |evidence, verdict| {
         statuses.push(verdict.status);
         if written.is_ok() {

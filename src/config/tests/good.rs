@@ -242,7 +242,13 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(config.store.url, StoreUrl::Sqlite("b.db".into()));
     assert_eq!(
         config.serve,
-        ServeConfig { listen: "127.0.0.1:2".parse().unwrap(), unprotected: false, cors: Vec::new() }
+        ServeConfig {
+            listen: "127.0.0.1:2".parse().unwrap(),
+            unprotected: false,
+            tls: None,
+            token_file: None,
+            cors: Vec::new()
+        }
     );
 }
 
@@ -258,7 +264,13 @@ fn the_command_line_opens_to_the_network_only_where_the_file_allows_it() {
         let loaded = allowed.load_over(listen(open)).unwrap();
         assert_eq!(
             loaded.config.serve,
-            ServeConfig { listen: open.parse().unwrap(), unprotected: true, cors: Vec::new() }
+            ServeConfig {
+                listen: open.parse().unwrap(),
+                unprotected: true,
+                tls: None,
+                token_file: None,
+                cors: Vec::new()
+            }
         );
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     }

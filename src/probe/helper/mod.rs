@@ -2,7 +2,6 @@
 //! same URL and tells what it saw.
 
 mod answer;
-mod token;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,10 +15,9 @@ use serde::Serialize;
 use url::Url;
 
 use self::answer::Answer;
-pub use self::token::{Token, TokenError};
 use super::http::{ACCEPT, ACCEPT_LANGUAGE, USER_AGENT};
 use super::roots::{Roots, RootsError};
-use crate::config::HelperConfig;
+use crate::config::{HelperConfig, Token, TokenError};
 use crate::model::{ControlId, ControlKind, ControlReport, Failure, Timestamp};
 
 const TIMEOUT: Duration = Duration::from_secs(30);

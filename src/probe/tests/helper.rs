@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bed::{self, Ca, HERE, NOW, page};
 use crate::config::HelperConfig;
+use crate::config::TokenError;
 use crate::model::Failure;
-use crate::probe::{HelperClient, HelperError, Roots, TokenError};
+use crate::probe::{HelperClient, HelperError, Roots};
 
 const ANSWER: &[u8] = br#"{"tcp_connect":{"203.0.113.1:443":{"status":true,"failure":null}},
     "tls_handshake":{"203.0.113.1:443":{"server_name":"site.example","status":true,"failure":null}},

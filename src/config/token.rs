@@ -1,4 +1,5 @@
-//! The bearer token (RFC 6750) that a helper and those who may ask it share.
+//! A token that those who may ask share with who serves them: bearer (RFC 6750), or the password of basic
+//! authentication (RFC 7617).
 
 use std::fmt;
 use std::io;
@@ -6,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
 /// Bytes of a token file that are read at most.
@@ -15,7 +18,7 @@ const MAX_TOKEN_BYTES: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// It cannot be read.
-    #[error("cannot read the helper's token in `{}`: {source}", path.display())]
+    #[error("cannot read the token in `{}`: {source}", path.display())]
     Read {
         /// The file, as configured.
         path: PathBuf,
@@ -23,7 +26,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// It cannot be sent.
-    #[error("the helper's token in `{}` is not usable: expected one line of printable ASCII without blanks", path.display())]
+    #[error("the token in `{}` is not usable: expected one line of printable ASCII without blanks", path.display())]
     Odd {
         /// The file, as configured.
         path: PathBuf,
@@ -58,6 +61,17 @@ impl Token {
     /// The value of the Authorization field.
     pub fn header(&self) -> &HeaderValue {
         &self.0
+    }
+
+    /// Whether an Authorization field of basic authentication carries this token as password, with any name.
+    pub fn matches_password(&self, field: &HeaderValue) -> bool {
+        let password = || -> Option<Vec<u8>> {
+            let (scheme, encoded) = field.as_bytes().split_at_checked(b"Basic ".len())?;
+            let pair = STANDARD.decode(encoded.trim_ascii()).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Basic "))?;
+            let colon = pair.iter().position(|byte| *byte == b':')?;
+            Some([b"Bearer ", &pair[colon + 1..]].concat())
+        };
+        password().and_then(|field| HeaderValue::from_bytes(&field).ok()).is_some_and(|field| self.matches(&field))
     }
 
     /// Whether an Authorization field carries this token. The scheme's case does not matter (RFC 9110 section 11.1).
@@ -114,6 +128,15 @@ mod tests {
             assert_eq!(token.matches(&HeaderValue::from_str(field).unwrap()), same, "{field:?}");
         }
         assert!(token.matches(token.header()));
+        for (pair, same) in
+            [("anyone:s3cret", true), (":s3cret", true), ("s3cret", false), ("a:s3cret:x", false), ("a:", false)]
+        {
+            let field = format!("Basic {}", STANDARD.encode(pair));
+            assert_eq!(token.matches_password(&HeaderValue::from_str(&field).unwrap()), same, "{pair}");
+        }
+        for field in ["Basic", "Basic !!", "Bearer s3cret", ""] {
+            assert!(!token.matches_password(&HeaderValue::from_str(field).unwrap()), "{field}");
+        }
         assert!(!format!("{token:?}").contains("s3cret"));
     }
 

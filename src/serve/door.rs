@@ -1,0 +1,157 @@
+//! Who may come in, and over what: TLS with a certificate that can be exchanged while running, and a token.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio_rustls::TlsAcceptor;
+
+use super::guard::text;
+use crate::config::{ServeConfig, Token, TokenError};
+
+/// Why the server cannot be reached as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The certificate or its key.
+    #[error("cannot use the certificate in `{}` with the key in `{}`: {reason}", certificate.display(), key.display())]
+    Certificate {
+        /// The file of the chain.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The way in.
+#[derive(Debug)]
+pub struct Door {
+    tls: Option<Tls>,
+    token: Option<Token>,
+    /// Others than this machine can reach it.
+    is_open: bool,
+}
+
+/// A certificate that can be exchanged.
+#[derive(Debug)]
+struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    now: Arc<Shown>,
+}
+
+/// The certificate that is shown now.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Door {
+    /// A way in for this machine alone, in clear text, that asks nobody who is there.
+    pub fn of_this_machine() -> Arc<Self> {
+        Arc::new(Self { tls: None, token: None, is_open: false })
+    }
+
+    /// The way in that is configured. Reads its files.
+    ///
+    /// # Errors
+    /// The certificate, its key or the token cannot be used.
+    pub fn new(config: &ServeConfig) -> Result<Arc<Self>, DoorError> {
+        let tls = match &config.tls {
+            Some((certificate, key)) => {
+                let now = Shown(RwLock::new(Arc::new(read(certificate, key)?)));
+                Some(Tls { certificate: certificate.clone(), key: key.clone(), now: Arc::new(now) })
+            }
+            None => None,
+        };
+        let token = config.token_file.as_deref().map(Token::read).transpose()?;
+        Ok(Arc::new(Self { tls, token, is_open: !config.listen.ip().to_canonical().is_loopback() }))
+    }
+
+    /// Reads the certificate again: it may have been renewed.
+    ///
+    /// # Errors
+    /// It cannot be used; the one before goes on.
+    pub fn renew(&self) -> Result<(), DoorError> {
+        if let Some(tls) = &self.tls {
+            let next = Arc::new(read(&tls.certificate, &tls.key)?);
+            *tls.now.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(())
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// What greets those who come over TLS; None where all come in clear text.
+    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
+        let tls = self.tls.as_ref()?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let resolver = Arc::clone(&tls.now) as Arc<dyn ResolvesServerCert>;
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Some(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, DoorError> {
+    let wrong =
+        |reason: String| DoorError::Certificate { certificate: certificate.to_owned(), key: key.to_owned(), reason };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(wrong("there is no certificate in it".to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(error.to_string()))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, private, &provider).map_err(|error| wrong(error.to_string()))
+}
+
+/// Asks for the token wherever there is one, but for the two paths that say only whether the daemon lives. Without one,
+/// who comes over the network may look and not act.
+pub(super) async fn ask_who_is_there(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if matches!(path, "/-/healthy" | "/-/ready") {
+        return next.run(request).await;
+    }
+    let Some(token) = &door.token else {
+        if door.is_open && matches!(path, "/-/reload" | "/probe") {
+            return text(
+                StatusCode::FORBIDDEN,
+                "This may be asked over the network only with a token: `token_file` in [serve].\n",
+            );
+        }
+        return next.run(request).await;
+    };
+    let brought = request.headers().get(header::AUTHORIZATION);
+    if brought.is_some_and(|field| token.matches(field) || token.matches_password(field)) {
+        return next.run(request).await;
+    }
+    let mut response = text(StatusCode::UNAUTHORIZED, "A token is asked for here: as Bearer, or as password.\n");
+    // Browsers ask for a password; any name goes with it.
+    let challenge = HeaderValue::from_static("Basic realm=\"blockspan\", charset=\"UTF-8\", Bearer");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}

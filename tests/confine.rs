@@ -1,0 +1,58 @@
+//! What a running daemon has given up, as the kernel tells it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use support::daemon::Daemon;
+use support::world::World;
+
+#[test]
+fn every_thread_of_a_daemon_has_no_rights_that_it_does_not_need() {
+    let world = World::start();
+    let place = world.place(&["news"], "interval = \"1s\"\ntls_timeout = \"700ms\"");
+    let daemon = Daemon::start(&place);
+    daemon.says("given up at start: no new privileges, no capabilities");
+    daemon.metric_becomes("blockspan_site_status", &["site=\"news\"", "status=\"accessible\""], 1.0);
+    let threads = format!("/proc/{}/task", daemon.id());
+    let mut count = 0;
+    for thread in fs::read_dir(threads).unwrap() {
+        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        for line in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000"] {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+        count += 1;
+    }
+    assert!(count > 2, "it has threads: {count}");
+    daemon.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn a_daemon_cannot_read_what_its_configuration_did_not_name() {
+    let world = World::start();
+    let place = world.place(&["news"], "interval = \"1s\"\ntls_timeout = \"700ms\"");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let list = elsewhere.path().join("list.csv");
+    fs::write(&list, "url,category_code\nhttps://blog.sites.test/,NEWS\n").unwrap();
+    let daemon = Daemon::start(&place);
+    daemon.says("given up at start");
+    if !daemon.said().contains("(Landlock") {
+        eprintln!("SKIPPED: this kernel has no Landlock, so files are not confined here: {}", daemon.said());
+        return;
+    }
+    let targets = place.read("targets.toml");
+    place.write("targets.toml", &format!("include = [\"{}\"]\n{targets}", list.display()));
+    let answer = daemon.post("/-/reload");
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert!(answer.body.contains("directories that it was started with"), "{answer:?}");
+    // Beside the files that it knew it may read what is new.
+    fs::copy(&list, place.path("list.csv")).unwrap();
+    place.write("targets.toml", &format!("include = [\"list.csv\"]\n{targets}"));
+    let answer = daemon.post("/-/reload");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    daemon.stop(Signal::SIGTERM);
+}
