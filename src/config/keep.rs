@@ -44,10 +44,10 @@ pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
     let listen = fields.optional("listen", parsed(listen));
     let told = fields.has("unprotected");
     let unprotected = fields.optional("unprotected", truth).map(|at| at.value);
-    let certificate = fields.optional("tls_certificate", |node| pem_file(doc, node));
-    let key = fields.optional("tls_key", |node| pem_file(doc, node));
     // A key that is itself at fault has been told already.
     let (has_certificate, has_key) = (fields.has("tls_certificate"), fields.has("tls_key"));
+    let certificate = fields.optional("tls_certificate", |node| pem_file(doc, node));
+    let key = fields.optional("tls_key", |node| pem_file(doc, node));
     for (is_alone, at, other) in [(!has_key, &certificate, "tls_key"), (!has_certificate, &key, "tls_certificate")] {
         if let (true, Some(at)) = (is_alone, at) {
             doc.fault(
