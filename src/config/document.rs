@@ -112,6 +112,8 @@ impl<'d> Fields<'d> {
 
     fn take(&mut self, key: &'static str) -> Option<Node<'d>> {
         self.known.push(key);
+        #[cfg(test)]
+        self.doc.findings.asked.borrow_mut().insert(self.path_to(key));
         self.table.remove(key)
     }
 

@@ -103,6 +103,9 @@ pub(super) struct Findings {
     beyond: Cell<usize>,
     warnings: RefCell<Vec<String>>,
     files: RefCell<Vec<PathBuf>>,
+    /// Every key that was asked for, with its table: what `docs/configuration.md` must tell of.
+    #[cfg(test)]
+    pub(super) asked: RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl Findings {

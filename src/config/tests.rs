@@ -4,6 +4,7 @@ mod bad;
 mod good;
 mod knowledge;
 mod lists;
+mod reference;
 
 use std::fs;
 use std::path::{Path, PathBuf};

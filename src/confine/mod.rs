@@ -3,16 +3,11 @@
 //! New privileges (`no_new_privs`), all capabilities, and by Landlock (<https://landlock.io>) every file but its own, as
 //! far as the kernel goes along. It must be called before there are threads: a thread that is there keeps its rights.
 
+#[cfg(target_os = "linux")]
+mod linux;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
-};
-
-/// What this build knows of Landlock; an older kernel gives what it has.
-const NEWEST: ABI = ABI::V6;
+use std::path::PathBuf;
 
 /// What a system's own name look-up, time zones and process figures are read from.
 const SYSTEM: [&str; 11] = [
@@ -51,70 +46,10 @@ pub struct Confined {
 
 /// Gives up what is not needed. Never fails: what the kernel does not go along with is told.
 pub fn confine(needs: &Needs) -> Confined {
-    let mut confined = Confined { applied: Vec::new(), missing: Vec::new() };
-    let mut note = |what, result: Result<(), String>| match result {
-        Ok(()) => confined.applied.push(what),
-        Err(why) => confined.missing.push(format!("{what}: {why}")),
-    };
-    note("no new privileges", nix::sys::prctl::set_no_new_privs().map_err(|error| error.to_string()));
-    note("no capabilities", drop_capabilities(needs.low_port));
-    let (what, result) = match restrict_files(needs) {
-        Ok(RulesetStatus::FullyEnforced) => ("only its own files (Landlock)", Ok(())),
-        Ok(RulesetStatus::PartiallyEnforced) => {
-            ("only its own files (Landlock, as far as this kernel knows it)", Ok(()))
-        }
-        Ok(RulesetStatus::NotEnforced) => ("only its own files", Err("this kernel has no Landlock".to_owned())),
-        Err(error) => ("only its own files", Err(error.to_string())),
-    };
-    note(what, result);
-    confined
-}
-
-/// Interfaces are bound without any since Linux 5.7; only a low port needs one.
-fn drop_capabilities(low_port: bool) -> Result<(), String> {
-    use caps::{CapSet, Capability, CapsHashSet, clear, read, set};
-    let words = |error: caps::errors::CapsError| error.to_string();
-    clear(None, CapSet::Ambient).map_err(words)?;
-    clear(None, CapSet::Inheritable).map_err(words)?;
-    let kept = if low_port { CapsHashSet::from([Capability::CAP_NET_BIND_SERVICE]) } else { CapsHashSet::new() };
-    // What is in force must be permitted: it is taken away first.
-    for of in [CapSet::Effective, CapSet::Permitted] {
-        let had = read(None, of).map_err(words)?;
-        set(None, of, &had.intersection(&kept).copied().collect()).map_err(words)?;
-    }
-    Ok(())
-}
-
-fn restrict_files(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
-    let all = AccessFs::from_all(NEWEST);
-    let read = AccessFs::from_read(NEWEST) & !AccessFs::Execute;
-    let write =
-        read | (AccessFs::from_write(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeFifo));
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(all)?
-        .scope(Scope::from_all(NEWEST))?
-        .create()?;
-    for path in readable(needs) {
-        ruleset = allow(ruleset, &path, read)?;
-    }
-    for path in &needs.write {
-        ruleset = allow(ruleset, path, write)?;
-    }
-    // Output that is thrown away is written too.
-    ruleset = allow(ruleset, Path::new("/dev/null"), AccessFs::from_file(NEWEST) & !AccessFs::Execute)?;
-    Ok(ruleset.restrict_self()?.ruleset)
-}
-
-/// What is not there needs no leave.
-fn allow(
-    ruleset: landlock::RulesetCreated,
-    path: &Path,
-    access: BitFlags<AccessFs>,
-) -> Result<landlock::RulesetCreated, RulesetError> {
-    let Ok(opened) = PathFd::new(path) else { return Ok(ruleset) };
-    let access = if path.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };
-    ruleset.add_rule(PathBeneath::new(opened, access))
+    #[cfg(target_os = "linux")]
+    return linux::confine(needs);
+    #[cfg(not(target_os = "linux"))]
+    Confined { applied: Vec::new(), missing: vec!["this system has no way for it".to_owned()] }
 }
 
 /// The directories of the files that are read: an editor replaces a file, and a reload must find the new one.
@@ -132,6 +67,8 @@ fn readable(needs: &Needs) -> BTreeSet<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -175,8 +175,11 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             database.display()
         );
         ready.round_scheduled();
+        super::manager::ready(&format!("watching {}", described(&instrument)));
+        tokio::spawn(super::manager::give_signs_of_life(stop.clone()));
         conductor.run(new_instruments, probes, stop.clone()).await;
         stop.cancel();
+        super::manager::stopping();
         ready.stopping();
         if let Ok(Err(fault)) = server.await {
             warn!("serving ended badly: {fault}");

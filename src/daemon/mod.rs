@@ -8,6 +8,7 @@ mod experiments;
 mod instrument;
 mod journal;
 mod life;
+mod manager;
 mod messages;
 mod opinion;
 mod reach;
