@@ -141,9 +141,9 @@ pub(super) struct GlobalArgs {
     /// Log only warnings; twice for errors only
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "verbose")]
     pub(super) quiet: u8,
-    /// How log lines are written to stderr
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human)]
-    pub(super) log_format: LogFormat,
+    /// How log lines are written [default: human; of a service that is not on a terminal journal or json]
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, env = "BLOCKSPAN_LOG_FORMAT", hide_env = true)]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 /// When to use colour.
@@ -159,6 +159,7 @@ pub(super) enum ColorWhen {
 pub(super) enum LogFormat {
     Human,
     Json,
+    Journal,
 }
 
 /// What `run` takes beside the global options.

@@ -112,6 +112,7 @@ pub(crate) fn config() -> Config {
         experiments: crate::config::ExperimentsConfig::default(),
         summary: crate::config::SummaryConfig::default(),
         webhooks: Vec::new(),
+        log: crate::config::LogConfig::default(),
     }
 }
 

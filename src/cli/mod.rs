@@ -60,7 +60,8 @@ pub fn main() -> ExitCode {
 
 fn run(global: &GlobalArgs, command: &Command) -> Result<Exit, Fault> {
     let talkative = matches!(command, Command::Run(_) | Command::Helper(_) | Command::Demo { .. });
-    logging::set_up(global, talkative)?;
+    let is_service = matches!(command, Command::Run(_) | Command::Helper(_));
+    logging::set_up(global, talkative, is_service)?;
     match command {
         Command::Run(args) => rooms::run(global, args, stderr_colour(global)).map(|()| Exit::Good),
         Command::Check(args) => check::run(global, args),

@@ -52,6 +52,11 @@ pub(super) fn run(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Fault>
         .into_iter()
         .filter(|one| since.is_none_or(|since| one.last >= since) && one.first <= until)
         .collect();
+    let all = (since.unwrap_or(Timestamp::from_unix_ms(i64::MIN)), until);
+    let reached = watched
+        .iter()
+        .map(|one| Ok(record.reached(one, &[all])?.contains(&true)))
+        .collect::<Result<Vec<_>, Fault>>()?;
     let silences = record.vantage_spans(&SpanFilter { since, until: Some(until), ..SpanFilter::default() })?;
     let decided = decided(record.as_ref(), &spans)?;
     let places = crate::daemon::whereabouts(&config);
@@ -65,6 +70,7 @@ pub(super) fn run(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Fault>
         sites,
         spans: &spans,
         watched: &watched,
+        reached: &reached,
         silences: &silences,
         places: &places,
         quorum: config.summary.networks,

@@ -198,7 +198,11 @@ pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(
     let listen = args.listen.as_deref();
     let loaded = load(global, listen, colour)?;
     give_up_rights(&loaded.files, &loaded.config.store.url, needs_capability(loaded.config.serve.listen));
-    let options = RunOptions { once: args.once, ..RunOptions::new(loaded, paths(global, listen)) };
+    let options = RunOptions {
+        once: args.once,
+        set_log_filter: super::logging::set_filter,
+        ..RunOptions::new(loaded, paths(global, listen))
+    };
     let ended = runtime()?.block_on(crate::daemon::run(options, CancellationToken::new()));
     ended.map_err(|error| Fault::failed("the daemon cannot run", error))
 }

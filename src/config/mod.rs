@@ -17,6 +17,7 @@ mod keep;
 mod knowledge;
 mod list;
 mod load;
+mod log;
 mod network;
 mod probe;
 mod render;
@@ -46,8 +47,8 @@ pub use source::Place;
 pub use token::{Token, TokenError};
 pub use types::{
     CanaryConfig, Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperConfig,
-    HelperServiceConfig, KnownFile, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig, StoreConfig, StoreUrl,
-    SummaryConfig, ThrottlingConfig, TlsConfig, VantageConfig, Via, WebhookConfig,
+    HelperServiceConfig, KnownFile, LogConfig, NetworkConfig, ProbeConfig, ResolverSpec, Role, ServeConfig,
+    StoreConfig, StoreUrl, SummaryConfig, ThrottlingConfig, TlsConfig, VantageConfig, Via, WebhookConfig,
 };
 pub use url::parse_url;
 pub use webhook::webhook_key;

@@ -2,12 +2,12 @@
 
 use super::document::Fields;
 use super::types::{
-    Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig, NetworkConfig,
-    ProbeConfig, ServeConfig, StoreConfig, SummaryConfig, ThrottlingConfig, TlsConfig,
+    Config, ControlConfig, DetectConfig, ExperimentsConfig, FingerprintsConfig, HelperServiceConfig, LogConfig,
+    NetworkConfig, ProbeConfig, ServeConfig, StoreConfig, SummaryConfig, ThrottlingConfig, TlsConfig,
 };
 use super::unique::Unique;
 use super::{
-    canary, control, detect, experiments, helper, keep, knowledge, network, probe, summary, throttling, vantage,
+    canary, control, detect, experiments, helper, keep, knowledge, log, network, probe, summary, throttling, vantage,
     webhook,
 };
 
@@ -31,6 +31,7 @@ impl Config {
             experiments: ExperimentsConfig::default(),
             summary: SummaryConfig::default(),
             webhooks: Vec::new(),
+            log: LogConfig::default(),
         }
     }
 
@@ -52,6 +53,7 @@ impl Config {
         let experiments = root.section("experiments", experiments::read);
         let summary = root.section("summary", summary::read);
         let webhooks = webhook::read(root);
+        let log = root.section("log", log::read);
         Self {
             sites: Vec::new(),
             probe,
@@ -69,6 +71,7 @@ impl Config {
             experiments,
             summary,
             webhooks,
+            log,
         }
     }
 }

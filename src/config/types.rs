@@ -49,6 +49,15 @@ pub struct Config {
     pub summary: SummaryConfig,
     /// Who is told of span events.
     pub webhooks: Vec<WebhookConfig>,
+    /// Which log lines are written.
+    pub log: LogConfig,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A filter in tracing's syntax; empty: what the command line says.
+    pub filter: String,
 }
 
 /// `[[webhook]]`

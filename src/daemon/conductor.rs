@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::awake::since_boot;
 use super::instrument::{Instrument, Standing};
-use super::journal;
+use super::journal::Measured;
 use super::recording::Outlet;
 use super::sentry::Sentry;
 use super::surroundings;
@@ -287,11 +287,10 @@ impl Conductor {
         let state = self.states.entry(key.clone()).or_default();
         let before = state.status();
         let changes = self.instrument.detector.step(key, state, &evidence.measurement, &verdict);
-        self.metrics.observe(&evidence, &verdict);
-        self.metrics.set_state(key, state);
-        changes.iter().for_each(|change| self.metrics.span_changed(change));
         self.board.set_state(key.clone(), state.clone());
-        journal::tell(key, before, state, first, &changes);
+        let event =
+            Measured { key, evidence: &evidence, verdict: &verdict, before, after: state, first, changes: &changes };
+        event.note(&self.metrics);
         let record = ProbeRecord { series: key.clone(), evidence, verdict, state: state.clone(), changes };
         self.records.hand_on(record);
         self.put_back(key);

@@ -1,12 +1,42 @@
-//! One readable line per change of state.
+//! What a measurement came to, as one event: it is counted for Prometheus, and said as a readable line where something
+//! has changed.
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::detect::SeriesState;
-use crate::model::{SeriesKey, SpanChange, SpanChangeKind, Status};
+use crate::model::{Evidence, SeriesKey, SpanChange, SpanChangeKind, Status, Verdict};
+use crate::serve::Metrics;
+
+/// A measurement that was judged, and what it did to its series.
+pub(super) struct Measured<'m> {
+    pub(super) key: &'m SeriesKey,
+    pub(super) evidence: &'m Evidence,
+    pub(super) verdict: &'m Verdict,
+    /// Where the series stood before.
+    pub(super) before: Status,
+    /// Where it stands now.
+    pub(super) after: &'m SeriesState,
+    /// It is the first one of its series.
+    pub(super) first: bool,
+    pub(super) changes: &'m [SpanChange],
+}
+
+impl Measured<'_> {
+    /// Counts it and says it.
+    pub(super) fn note(&self, metrics: &Metrics) {
+        metrics.observe(self.evidence, self.verdict);
+        metrics.set_state(self.key, self.after);
+        self.changes.iter().for_each(|change| metrics.span_changed(change));
+        let Self { verdict, evidence, .. } = self;
+        let how = verdict.mechanism.map(|how| format!(" ({how})")).unwrap_or_default();
+        let took = evidence.measurement.elapsed.as_seconds();
+        debug!("{}: {}{how} after {took:.2} s, {}", self.key, verdict.status, evidence.measurement.trigger);
+        tell(self.key, self.before, self.after, self.first, self.changes);
+    }
+}
 
 /// Says what changed from one measurement to the next.
-pub(super) fn tell(key: &SeriesKey, before: Status, after: &SeriesState, first: bool, changes: &[SpanChange]) {
+fn tell(key: &SeriesKey, before: Status, after: &SeriesState, first: bool, changes: &[SpanChange]) {
     for change in changes {
         match (change.kind, change.span.partial) {
             (SpanChangeKind::Opened, Some(part)) => warn!(

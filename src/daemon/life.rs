@@ -41,12 +41,14 @@ pub struct RunOptions {
     pub paths: Paths,
     /// One round of every series, then stop.
     pub once: bool,
+    /// Told the filter of log lines at the start and when it has changed.
+    pub set_log_filter: fn(&str) -> Result<(), String>,
 }
 
 impl RunOptions {
     /// A daemon on a configuration that was just read.
     pub fn new(loaded: Loaded, paths: Paths) -> Self {
-        Self { loaded, paths, once: false }
+        Self { loaded, paths, once: false, set_log_filter: |_| Ok(()) }
     }
 }
 
@@ -97,10 +99,13 @@ pub enum RunError {
 /// When it cannot start: the store is held by another, the address is taken, a named file is missing. When the store
 /// has broken off, or could not take all records at the stop.
 pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), RunError> {
-    let RunOptions { loaded, paths, once } = options;
+    let RunOptions { loaded, paths, once, set_log_filter } = options;
     let Loaded { config, files, warnings } = loaded;
     for warning in warnings {
         warn!("{warning}");
+    }
+    if let Err(why) = set_log_filter(&config.log.filter) {
+        warn!("`[log] filter` cannot be used: {why}");
     }
     let StoreUrl::Sqlite(database) = config.store.url.clone();
     let metrics = Arc::new(Metrics::new()?);
@@ -164,6 +169,7 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
             instruments,
             messenger,
             door: Arc::clone(&door),
+            set_log_filter,
         };
         tokio::spawn(reloader.run(reload_requests, hangups, stop.clone()));
         tokio::spawn(keep_house(recorder.clone(), config, metrics, Arc::clone(&sentry), stop.clone()));

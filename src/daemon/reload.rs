@@ -31,6 +31,7 @@ pub(super) struct Reloader {
     pub instruments: mpsc::Sender<Arc<Instrument>>,
     pub messenger: Messenger,
     pub door: Arc<Door>,
+    pub set_log_filter: fn(&str) -> Result<(), String>,
 }
 
 impl Reloader {
@@ -99,6 +100,7 @@ impl Reloader {
         let hooks = instrument.webhooks().map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
         self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        (self.set_log_filter)(&config.log.filter)?;
         self.messenger.carry(hooks);
         self.current = config;
         let what = if same { "nothing has changed in it" } else { "it is in force" };

@@ -95,5 +95,6 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
         summary: Default::default(),
 
         webhooks: Vec::new(),
+        log: crate::config::LogConfig::default(),
     })
 }

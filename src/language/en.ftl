@@ -370,6 +370,7 @@ brief-was-blocked = { $count ->
    *[other] { $site } was blocked { $count } times, for { $length } or longer in all. It is not blocked now.
 }
 brief-is-clear = { $site } was measured, and no block was found.
+brief-is-unreached = { $site } was measured and never reached; whether it was blocked is not known.
 brief-is-unmeasured = { $site } was not measured in this time.
 brief-agreed = { $seen } of { $watched } networks saw it at one time; { $quorum } must agree before a block counts for the country.
 brief-too-few = { $seen } of { $watched } networks saw it, never { $quorum } at one time: too few for a block in the country.

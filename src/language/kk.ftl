@@ -360,6 +360,7 @@ brief-none = жоқ
 brief-is-blocked = { $site } қазір бұғатталған. Басталуы: { $since }.
 brief-was-blocked = { $site } { $count } рет бұғатталған, барлығы кемінде { $length }. Қазір бұғатталмаған.
 brief-is-clear = { $site } өлшенді, бұғаттау табылмады.
+brief-is-unreached = { $site } өлшенді, бірақ бірде-бір рет ашылмады; бұғатталғаны белгісіз.
 brief-is-unmeasured = { $site } бұл уақытта өлшенбеді.
 brief-agreed = Мұны { $watched } желінің { $seen } бірге көрді; бұғаттау бүкіл ел үшін саналуы үшін { $quorum } желі сәйкес келуі керек.
 brief-too-few = Мұны { $watched } желінің { $seen } көрді, бірақ бір мезгілде { $quorum } емес: ел бойынша бұғаттау деуге аз.

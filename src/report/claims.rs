@@ -20,7 +20,7 @@ pub(super) struct Claim {
 pub(super) enum Finding {
     /// So many blocks lie in it.
     Confirmed(usize),
-    /// It was measured between these, and no block is there.
+    /// It was measured and reached between these, and no block is there.
     Contradicted(Timestamp, Timestamp),
     /// Nobody measured then.
     Unmeasured,

@@ -9,17 +9,16 @@ pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '(' | ')' | '#' | '|' | '~' | '&' | '!' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '!' => {
                 out.push('\\');
                 out.push(c);
             }
-            // A bare address would become a link to a site that was measured.
-            ':' => out.push_str("&#58;"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }
     }
-    out
+    // A bare address would become a link to a site that was measured.
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 impl Briefing {
@@ -86,7 +85,7 @@ impl Briefing {
         } else {
             out.push(list(section.claims.iter().map(|claim| {
                 let about = claim.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
-                let told = format!("{}{about}: {}. {}", claim.status, claim.when, claim.citation);
+                let told = format!("{}{about}: {} · {}", claim.status, claim.when, claim.citation);
                 let measured = claim.measured.as_ref().map(|said| format!(" **{}**", plain(said))).unwrap_or_default();
                 format!("{}{measured}", plain(&told))
             })));

@@ -41,6 +41,8 @@ pub struct Known<'k> {
     pub spans: &'k [Span],
     /// Their series that have evidence.
     pub watched: &'k [Watched],
+    /// Whether the site was reached at least once in this time, of each of these.
+    pub reached: &'k [bool],
     /// When vantages told nothing.
     pub silences: &'k [VantageSpan],
     /// Where the vantages are.

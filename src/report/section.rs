@@ -51,6 +51,11 @@ impl Section {
         let name = legible(&site.name, MAX_TEXT);
         let spans: Vec<&Span> = known.spans.iter().filter(|span| span.site == site.id).collect();
         let watched: Vec<&Watched> = known.watched.iter().filter(|one| one.series.site == site.id).collect();
+        let is_reached = |one: &&Watched| {
+            let place = known.watched.iter().position(|other| std::ptr::eq(other, *one));
+            place.and_then(|place| known.reached.get(place)).copied().unwrap_or(false)
+        };
+        let reached: Vec<&Watched> = watched.iter().copied().filter(is_reached).collect();
         // A part of the way is told in the list, and makes no site blocked.
         let whole: Vec<&Span> = spans.iter().copied().filter(|span| span.partial.is_none()).collect();
         let joined: Vec<&InCountry> = joined.iter().copied().filter(|one| one.site == site.id).collect();
@@ -70,6 +75,7 @@ impl Section {
                 )
             }
             None if watched.is_empty() => language.say_with("brief-is-unmeasured", &[("site", name.as_str().into())]),
+            None if reached.is_empty() => language.say_with("brief-is-unreached", &[("site", name.as_str().into())]),
             None => language.say_with("brief-is-clear", &[("site", name.as_str().into())]),
         };
         Self {
@@ -80,7 +86,7 @@ impl Section {
             urls: site.urls.iter().map(|url| legible(url.as_str(), MAX_TEXT)).collect(),
             rows: rows(known, site, &spans, &watched),
             spans: spans.iter().map(|span| line(known, span)).collect(),
-            claims: claims(known, site, &whole, &watched),
+            claims: claims(known, site, &whole, &reached),
             name,
         }
     }

@@ -54,6 +54,7 @@ struct World {
     sites: Vec<Site>,
     spans: Vec<Span>,
     watched: Vec<Watched>,
+    reached: Vec<bool>,
     places: Whereabouts,
     decided: BTreeMap<SpanId, Decided>,
 }
@@ -79,6 +80,7 @@ impl World {
             watched: ["almaty-kt", "astana-b"]
                 .map(|vantage| watched(vantage, SpanSource::Measured, "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"))
                 .to_vec(),
+            reached: vec![true, true],
             places,
         }
     }
@@ -94,6 +96,7 @@ impl World {
             sites: self.sites.iter().collect(),
             spans: &self.spans,
             watched: &self.watched,
+            reached: &self.reached,
             silences: &[],
             places: &self.places,
             quorum: 2,
@@ -158,7 +161,7 @@ fn hostile_names_stay_text_in_markdown_too() {
     let markdown = World::new().brief(Language::English).markdown();
     assert!(markdown.contains("## Fergana \\<script\\>\\*News\\*"), "{markdown}");
     assert!(!markdown.contains("https://"), "a site's address is no link: {markdown}");
-    assert_eq!(plain("a|b\n[c](d) `e`"), "a\\|b \\[c\\]\\(d\\) \\`e\\`");
+    assert_eq!(plain("a|b\n[c](d) `e`"), "a\\|b \\[c\\](d) \\`e\\`");
 }
 
 #[test]
@@ -183,7 +186,12 @@ fn a_site_that_was_never_looked_at_is_not_called_clear() {
     let mut world = World::new();
     world.spans.clear();
     assert!(world.brief(Language::English).markdown().contains("was measured, and no block was found"));
+    // A vantage without a network measures, and tells nothing of the site.
+    world.reached = vec![false, false];
+    let told = world.brief(Language::English).markdown();
+    assert!(told.contains("was measured and never reached; whether it was blocked is not known"), "{told}");
     world.watched.clear();
+    world.reached.clear();
     let told = world.brief(Language::English).markdown();
     assert!(told.contains("was not measured in this time") && told.contains("No block is recorded"), "{told}");
 }

@@ -1,7 +1,7 @@
 //! What others read from the running daemon: the page, the metrics, and whether it is well (DESIGN 8).
 //!
 //! The daemon tells [`Board`] and [`Metrics`] what happens; [`serve()`] shows them over HTTP, and what the record says
-//! beside them ([`Api`]). Nothing here knows the network of a probe.
+//! beside them ([`Record`]). Nothing here knows the network of a probe.
 
 mod api;
 mod app;

@@ -40,6 +40,7 @@ pub(crate) fn start(lab: &Lab, name: &str, args: &[&str]) -> Result<Child> {
     let mut command = Command::new(binary);
     command.args(args).arg("--config").arg(dir.join("blockspan.toml")).arg("--targets").arg(dir.join("targets.toml"));
     command.current_dir(dir).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", dir).env("RUST_BACKTRACE", "1");
+    command.env("BLOCKSPAN_LOG_FORMAT", "human");
     command.stdin(Stdio::null());
     command.stdout(File::create(dir.join(format!("{name}.stdout")))?);
     command.stderr(File::create(dir.join(format!("{name}.stderr")))?);

@@ -56,7 +56,7 @@ impl Place {
         for name in ["BLOCKSPAN_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
             command.env_remove(name);
         }
-        command.env("LC_ALL", "C.UTF-8");
+        command.env("LC_ALL", "C.UTF-8").env("BLOCKSPAN_LOG_FORMAT", "human");
         command
     }
 

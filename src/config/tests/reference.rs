@@ -78,7 +78,9 @@ fn tables() -> Vec<Table> {
                 if !words.is_empty() {
                     words.push(' ');
                 }
-                words.push_str(more.trim_start_matches("More keys. ").trim_start_matches("More keys, without a default. "));
+                words.push_str(
+                    more.trim_start_matches("More keys. ").trim_start_matches("More keys, without a default. "),
+                );
             }
         }
     }
@@ -123,7 +125,10 @@ fn the_configuration_page_is_what_the_sample_says() {
         std::fs::write(&path, page()).unwrap();
     }
     let hint = "run `BLOCKSPAN_WRITE=1 cargo test --lib configuration_page`";
-    assert!(std::fs::read_to_string(&path).is_ok_and(|kept| kept == page()), "docs/configuration.md is out of date: {hint}");
+    assert!(
+        std::fs::read_to_string(&path).is_ok_and(|kept| kept == page()),
+        "docs/configuration.md is out of date: {hint}"
+    );
 }
 
 /// Every key that the readers ask for, as `table.key`.
@@ -140,7 +145,10 @@ fn asked() -> BTreeSet<String> {
         let source = Arc::new(Source::new(path, text.to_owned()));
         Doc { source: &source, findings: &findings }.read(|root| Config::read(root, false));
     };
-    read("[[vantage]]\nid = \"a\"\n[[canary]]\nurl = \"https://a.example/\"\n[[webhook]]\nid = \"a\"\nurl_file = \"x\"\n[control]\nhelpers = [{}]\n", false);
+    read(
+        "[[vantage]]\nid = \"a\"\n[[canary]]\nurl = \"https://a.example/\"\n[[webhook]]\nid = \"a\"\nurl_file = \"x\"\n[control]\nhelpers = [{}]\n",
+        false,
+    );
     read("[[webhook]]\nid = \"a\"\n", false);
     read("[[site]]\nid = \"a\"\nurls = [\"https://a.example/\"]\n[[site.reported]]\n", true);
     let tables = ["vantage", "canary", "webhook", "site", "site.reported"];

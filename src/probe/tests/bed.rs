@@ -276,6 +276,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
         experiments: crate::config::ExperimentsConfig::default(),
         summary: Default::default(),
         webhooks: Vec::new(),
+        log: crate::config::LogConfig::default(),
     }
 }
 
