@@ -5,16 +5,16 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,13 +63,22 @@ struct Hostile {
     tcp: SocketAddr,
     inner: SocketAddr,
     asked_inner: Arc<AtomicUsize>,
+    /// The kinds that came to do their harm.
+    done: Done,
+    root_pem: String,
 }
+
+/// What has been done, by kind.
+type Done = Arc<Mutex<BTreeSet<String>>>;
 
 impl Hostile {
     fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let asked_inner = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked_inner);
+        let done = Done::default();
+        let (of_clear, of_tls) = (Arc::clone(&done), Arc::clone(&done));
+        let (root, root_pem) = authority();
         let (clear, tls, udp, tcp, inner) = runtime.block_on(async move {
             // Another loopback address that the configuration does not call public.
             let inner = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 99), 0)).await.unwrap();
@@ -79,12 +88,14 @@ impl Hostile {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             });
-            let clear = listen(move |stream| clear_text(stream, at)).await;
+            let clear = listen(move |stream| clear_text(stream, at, Arc::clone(&of_clear))).await;
             let mut tls = BTreeMap::new();
-            let (small, large) = (acceptor(1, 16), acceptor(16, 60_000));
+            let (small, large) = (acceptor(&root, 1, 16), acceptor(&root, 16, 60_000));
             for kind in OVER_TLS {
                 let acceptor = if kind == "long-chain" { large.clone() } else { small.clone() };
-                tls.insert(kind, listen(move |stream| over_tls(stream, kind, acceptor.clone())).await);
+                let done = Arc::clone(&of_tls);
+                let serve = move |stream| over_tls(stream, kind, acceptor.clone(), Arc::clone(&done));
+                tls.insert(kind, listen(serve).await);
             }
             let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let udp_address = udp.local_addr().unwrap();
@@ -92,7 +103,7 @@ impl Hostile {
             let tcp = listen(hostile_dns_stream).await;
             (clear, tls, udp_address, tcp, at)
         });
-        Self { _runtime: runtime, clear, tls, udp, tcp, inner, asked_inner }
+        Self { _runtime: runtime, clear, tls, udp, tcp, inner, asked_inner, done, root_pem }
     }
 }
 
@@ -111,12 +122,13 @@ where
     address
 }
 
-async fn clear_text(mut stream: TcpStream, inner: SocketAddr) -> std::io::Result<()> {
+async fn clear_text(mut stream: TcpStream, inner: SocketAddr, done: Done) -> std::io::Result<()> {
     let mut request = vec![0; 8192];
     let length = stream.read(&mut request).await?;
     let request = String::from_utf8_lossy(&request[..length]).into_owned();
     let path = request.split(' ').nth(1).unwrap_or("/").to_owned();
     let kind = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    done.lock().unwrap().insert(kind.to_owned());
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n";
     match kind {
         "endless-headers" => {
@@ -207,12 +219,21 @@ async fn clear_text(mut stream: TcpStream, inner: SocketAddr) -> std::io::Result
     }
 }
 
+/// Who signs for the servers; the prober trusts it, or it would not speak HTTP with them.
+fn authority() -> (CertifiedIssuer<'static, KeyPair>, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let pem = root.pem();
+    (root, pem)
+}
+
 /// A certificate for 127.0.0.1, the chain as many times, each with so many bytes of nothing in it.
-fn acceptor(times: usize, bytes: usize) -> TlsAcceptor {
+fn acceptor(root: &CertifiedIssuer<'static, KeyPair>, times: usize, bytes: usize) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![7; bytes]));
-    let certificate: CertificateDer<'static> = params.self_signed(&key).unwrap().der().clone();
+    let certificate: CertificateDer<'static> = params.signed_by(&key, root).unwrap().der().clone();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -230,7 +251,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-async fn over_tls(mut stream: TcpStream, kind: &'static str, acceptor: TlsAcceptor) -> std::io::Result<()> {
+async fn over_tls(mut stream: TcpStream, kind: &'static str, acceptor: TlsAcceptor, done: Done) -> std::io::Result<()> {
+    if matches!(kind, "silent" | "garbage" | "half-record" | "long-chain") {
+        done.lock().unwrap().insert(kind.to_owned());
+    }
     match kind {
         "silent" => {
             let mut all = [0; 4096];
@@ -250,7 +274,10 @@ async fn over_tls(mut stream: TcpStream, kind: &'static str, acceptor: TlsAccept
     }
     let mut stream = acceptor.accept(stream).await?;
     let mut all = vec![0; 4096];
-    let _ = stream.read(&mut all).await?;
+    if stream.read(&mut all).await? == 0 {
+        return Ok(());
+    }
+    done.lock().unwrap().insert(kind.to_owned());
     stream.write_all(&frame(4, 0, 0, &[])).await?;
     let flood = match kind {
         "settings-flood" => frame(4, 0, 0, &[0, 4, 0, 1, 0, 0]).repeat(1000),
@@ -347,6 +374,8 @@ other_resolvers = false
 other_family = false
 other_host = false
 host_elsewhere = false
+[tls]
+extra_roots = ["root.pem"]
 [network]
 allow_private = ["127.0.0.1/32"]
 [control]
@@ -363,7 +392,7 @@ url = "http://{}/half-answer"
         hostile.tcp,
         hostile.clear,
     );
-    Place::with(&[("targets.toml", &targets), ("blockspan.toml", &config)])
+    Place::with(&[("targets.toml", &targets), ("blockspan.toml", &config), ("root.pem", &hostile.root_pem)])
 }
 
 /// The most memory that a process has had resident, bytes (`VmHWM` in proc(5)).
@@ -404,6 +433,10 @@ fn two_hundred_hostile_servers_at_once_cost_little_and_reach_nothing_private() {
     assert!(!log.contains("panicked"), "{log}");
     assert!(memory < MOST_MEMORY, "{memory} bytes");
     assert!(together >= 0.6 * SITES as f64, "only {together} at once");
+    let done = hostile.done.lock().unwrap().clone();
+    for kind in CLEAR.iter().chain(&OVER_TLS) {
+        assert!(done.contains(*kind), "{kind} did not come to do its harm: {done:?}");
+    }
     assert_eq!(hostile.asked_inner.load(Ordering::SeqCst), 0, "{} was dialled", hostile.inner);
 
     let all = place.good(&["measurements", "--format", "ndjson"]);

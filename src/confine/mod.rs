@@ -62,7 +62,10 @@ fn readable(needs: &Needs) -> BTreeSet<PathBuf> {
             _ => PathBuf::from("."),
         })
     };
-    SYSTEM.iter().map(PathBuf::from).chain(needs.read.iter().flat_map(directory)).collect()
+    // Some systems keep it elsewhere and link to it.
+    let resolv_conf = PathBuf::from("/etc/resolv.conf");
+    let files = needs.read.iter().chain([&resolv_conf]);
+    SYSTEM.iter().map(PathBuf::from).chain(files.flat_map(directory)).collect()
 }
 
 #[cfg(test)]

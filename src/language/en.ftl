@@ -68,9 +68,9 @@ column-year = Blocked in the last 365 days
 from-vantage = from { $vantage }
 for-at-least = for { $length } or longer
 year-strip = { $count ->
-    [0] No block in the last 365 days.
-    [one] One block in the last 365 days.
-   *[other] { $count } blocks in the last 365 days.
+    [0] Not blocked in the last 365 days.
+    [one] Blocked on one of the last 365 days.
+   *[other] Blocked on { $count } of the last 365 days.
 }
 confirming-failures = Failures are being confirmed.
 confirming-recovery = A recovery is being confirmed.

@@ -69,7 +69,7 @@ from-vantage = { $vantage } нүктесінен
 for-at-least = кемінде { $length }
 year-strip = { $count ->
     [0] Соңғы 365 күнде бұғаттау жоқ.
-   *[other] Соңғы 365 күнде { $count } бұғаттау.
+   *[other] Соңғы 365 күннің { $count } күнінде бұғатталған.
 }
 confirming-failures = Сәтсіздіктер қайта тексерілуде.
 confirming-recovery = Қалпына келу қайта тексерілуде.

@@ -178,8 +178,9 @@ impl Drawing {
         );
     }
 
-    /// Whether anything was so, in thin slices over the whole frame: many spans as a few bars.
-    pub fn strip<'s>(&self, label: &str, spans: impl Iterator<Item = &'s Span>) -> String {
+    /// Whether anything was so, in 365 slices over the whole frame: many spans as a few bars. `label` is told in how many of
+    /// them it was.
+    pub fn strip<'s>(&self, spans: impl Iterator<Item = &'s Span>, label: impl FnOnce(usize) -> String) -> String {
         let mut slices = [false; SLICES];
         let slice = |cell: usize| (cell * SLICES / self.axis.cells()).min(SLICES - 1);
         for shape in spans.filter_map(Shape::of) {
@@ -188,7 +189,7 @@ impl Drawing {
                 slices[slice(first)..=slice(last)].fill(true);
             }
         }
-        let label = escaped(label);
+        let label = escaped(&label(slices.iter().filter(|slice| **slice).count()));
         let mut out = format!(
             r#"<svg class="strip" width="100%" height="{HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>"#
         );
@@ -298,6 +299,27 @@ mod tests {
         assert!(drawn(&span(open, Some(on("06")))).contains("◂"));
         assert!(drawn(&span(on("04"), Some(UNKNOWN))).contains('?'));
         assert!(!drawn(&span(on("20"), Some(on("21")))).contains("<rect"));
+    }
+
+    #[test]
+    fn a_strip_tells_on_how_many_days_it_was_whatever_the_number_of_spans() {
+        let from = at("2026-01-01T00:00:00Z");
+        let year = (Some(from), Some(from.plus(std::time::Duration::from_secs(365 * 86_400))));
+        let drawing = Drawing::new(std::iter::empty(), std::iter::empty(), year.0, year.1, year.1.unwrap());
+        let block = |first: &str, last: &str| {
+            let hour =
+                |day: &str, hour: &str| between(&format!("{day}T{hour}:00:00Z"), &format!("{day}T{hour}:01:00Z"));
+            span(hour(first, "06"), Some(hour(last, "18")))
+        };
+        let spans =
+            [block("2026-03-01", "2026-03-03"), block("2026-03-02", "2026-03-03"), block("2026-07-01", "2026-07-01")];
+        let mut days = None;
+        let drawn = drawing.strip(spans.iter(), |count| {
+            days = Some(count);
+            "label".to_owned()
+        });
+        assert_eq!(days, Some(4));
+        assert_eq!(drawn.matches("<rect").count(), 2, "{drawn}");
     }
 
     proptest! {

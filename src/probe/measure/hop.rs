@@ -23,6 +23,10 @@ pub(super) struct Hop {
     pub(super) plan: AddressPlan,
     /// Addresses recorded as bogons.
     pub(super) bogons: Vec<IpAddr>,
+    /// Own addresses that came only in a second answer to one question: a reader's system takes the first.
+    pub(super) late: Vec<IpAddr>,
+    /// Since when a connection to one of these waits.
+    pub(super) late_since: Option<Instant>,
     /// Questions to own resolvers that are under way.
     pub(super) own_questions: usize,
     /// The reference is under way.
@@ -71,13 +75,19 @@ impl Hop {
         self.own_questions > 0 || self.in_flight.iter().any(|ip| self.plan.is_own(*ip))
     }
 
+    /// Whether an address that a reader's system would take is being dialled.
+    fn prompt_busy(&self) -> bool {
+        self.in_flight.iter().any(|ip| self.plan.is_own(*ip) && !self.late.contains(ip))
+    }
+
     /// Whether nothing is under way any more.
     pub(super) fn is_idle(&self) -> bool {
         self.own_questions == 0 && !self.reference_asked && self.in_flight.is_empty()
     }
 
     /// The connection that shall carry the request, if it can be told at `now`. Clean ones before those with false
-    /// certificates, which are used only when nothing else is left; own addresses before the reference's.
+    /// certificates, which are used only when nothing else is left; own addresses before the reference's, and among them
+    /// those of a first answer before those of a second one: what a reader meets must not hang on which connects sooner.
     pub(super) fn choose(&mut self, now: Instant) -> Option<Ready> {
         if self.carried {
             return None;
@@ -85,8 +95,19 @@ impl Hop {
         let find = |clean: bool, own: bool, hop: &Self| {
             hop.ready.iter().position(|ready| ready.clean == clean && hop.plan.is_own(ready.address.ip()) == own)
         };
-        let mut chosen = find(true, true, self);
+        let prompt = |ready: &Ready| {
+            let ip = ready.address.ip();
+            ready.clean && self.plan.is_own(ip) && !self.late.contains(&ip)
+        };
+        let mut chosen = self.ready.iter().position(prompt);
         if chosen.is_none()
+            && let Some(late) = find(true, true, self)
+        {
+            let since = *self.late_since.get_or_insert(now);
+            chosen = (!self.prompt_busy() || now >= since + HEAD_START).then_some(late);
+        }
+        if chosen.is_none()
+            && self.late_since.is_none()
             && let Some(spare) = find(true, false, self)
         {
             let since = *self.spare_since.get_or_insert(now);
@@ -106,6 +127,7 @@ impl Hop {
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let spare = self.spare_since.filter(|_| !self.carried).map(|at| at + HEAD_START);
         let reference = self.reference_at.filter(|_| self.own_questions > 0).map(|at| at + HEAD_START);
-        [spare, reference].into_iter().flatten().filter(|at| *at > now).min()
+        let late = self.late_since.filter(|_| !self.carried).map(|at| at + HEAD_START);
+        [spare, reference, late].into_iter().flatten().filter(|at| *at > now).min()
     }
 }

@@ -77,6 +77,18 @@ pub(super) fn addresses(exchanges: &[DnsExchange]) -> Vec<IpAddr> {
     found
 }
 
+/// The addresses of the first answer to each question that has any, and those that only a later one gave.
+pub(super) fn by_answer(exchanges: &[DnsExchange]) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    let mut prompt: Vec<IpAddr> = Vec::new();
+    for exchange in exchanges {
+        let mut answers = exchange.answers.iter().filter(|answer| answer.matches_question);
+        prompt
+            .extend(answers.find(|answer| !answer.addresses.is_empty()).into_iter().flat_map(|first| &first.addresses));
+    }
+    let late = addresses(exchanges).into_iter().filter(|ip| !prompt.contains(ip)).collect();
+    (prompt, late)
+}
+
 fn transport(resolver: &ResolverSpec) -> DnsTransport {
     match resolver {
         ResolverSpec::System | ResolverSpec::Udp(_) => DnsTransport::Udp,

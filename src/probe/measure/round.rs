@@ -153,6 +153,8 @@ impl<'a> Round<'a> {
             http3: None,
             greeted: Vec::new(),
             quic_steps: 0,
+            late: Vec::new(),
+            late_since: None,
         };
         if self.may_greet(&hop) {
             hop.http3 = self.prober.http3.known(&hop.origin(), Instant::now());
@@ -361,6 +363,9 @@ impl<'a> Round<'a> {
             Event::Own(at, exchanges) => {
                 if let Some(hop) = self.hops.get_mut(at) {
                     hop.own_questions = hop.own_questions.saturating_sub(1);
+                    let (prompt, late) = question::by_answer(&exchanges);
+                    hop.late.retain(|ip| !prompt.contains(ip));
+                    hop.late.extend(late.into_iter().filter(|ip| !hop.plan.is_own(*ip)));
                 }
                 self.learn(at, &question::addresses(&exchanges), AddressOrigin::Own);
                 self.seen.dns.extend(exchanges);

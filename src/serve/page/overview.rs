@@ -112,9 +112,9 @@ struct Strips<'s> {
 
 impl Strips<'_> {
     fn of(&self, frame: &Frame, site: &SiteId) -> String {
-        let spans = self.by_site.get(site).map(Vec::as_slice).unwrap_or_default();
-        let label = frame.language.say_with("year-strip", &[("count", spans.len().into())]);
-        self.drawing.strip(&label, spans.iter().copied())
+        // While a part of the way is blocked the site can be reached.
+        let spans = self.by_site.get(site).into_iter().flatten().copied().filter(|span| span.partial.is_none());
+        self.drawing.strip(spans, |days| frame.language.say_with("year-strip", &[("count", days.into())]))
     }
 }
 
