@@ -51,7 +51,6 @@ fn usual(is_service: bool) -> LogFormat {
 pub(super) fn set_up(global: &GlobalArgs, talkative: bool, is_service: bool) -> Result<(), Fault> {
     let named = std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.is_empty());
     let text = named
-        .clone()
         .unwrap_or_else(|| default_filter(i16::from(global.verbose) - i16::from(global.quiet), talkative).to_owned());
     let filter = EnvFilter::try_new(&text).map_err(|error| {
         Fault::Usage(format!(

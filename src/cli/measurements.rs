@@ -21,11 +21,7 @@ use crate::store::{MeasurementFilter, StoredMeasurement};
 /// A site is unknown, the configuration is wrong, or the record cannot be read.
 pub(super) fn run(global: &GlobalArgs, args: &MeasurementsArgs) -> Result<Exit, Fault> {
     let config = super::load(global)?.config;
-    let Some(record) = rooms::open_record(&config.store.url)? else {
-        let crate::config::StoreUrl::Sqlite(path) = &config.store.url;
-        let what = format!("there is no `{}` yet: nothing has been measured; `blockspan run` makes it", path.display());
-        return Err(Fault::Failed(what, None));
-    };
+    let record = rooms::required_record(&config.store.url)?;
     select::known_sites(&config, &args.select.sites, || {
         Ok(record.series()?.into_iter().map(|(series, _)| series.site).collect())
     })?;

@@ -32,11 +32,7 @@ pub(super) fn run(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Fault>
         .iter()
         .filter(|site| site.country == country && (args.sites.is_empty() || args.sites.contains(&site.id)))
         .collect();
-    let Some(record) = rooms::open_record(&config.store.url)? else {
-        let crate::config::StoreUrl::Sqlite(path) = &config.store.url;
-        let what = format!("there is no `{}` yet: nothing has been measured; `blockspan run` makes it", path.display());
-        return Err(Fault::Failed(what, None));
-    };
+    let record = rooms::required_record(&config.store.url)?;
     let since = args.since.map(|since| since.since(now));
     let until = args.until.map_or(now, |until| until.until(now));
     let filter = SpanFilter {

@@ -115,6 +115,18 @@ pub(super) fn open_record(url: &StoreUrl) -> Result<Option<Box<dyn Record>>, Fau
     }
 }
 
+/// Opens the record for a command that has nothing to say without one.
+///
+/// # Errors
+/// There is none yet, or it cannot be read.
+pub(super) fn required_record(url: &StoreUrl) -> Result<Box<dyn Record>, Fault> {
+    open_record(url)?.ok_or_else(|| {
+        let StoreUrl::Sqlite(path) = url;
+        let what = format!("there is no `{}` yet: nothing has been measured; `blockspan run` makes it", path.display());
+        Fault::Failed(what, None)
+    })
+}
+
 /// Holds the record to be judged again: to look only, or to change it, which no daemon may do at the same time.
 ///
 /// # Errors

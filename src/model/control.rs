@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::labels::labels;
-use super::{AddressFamily, Baseline, ControlId, Experiment, Failure, Measurement, Pace, Timestamp};
+use super::{AddressFamily, Baseline, ControlId, Experiment, Failure, Layer, Measurement, Pace, Timestamp};
 
 labels! {
     /// What kind of control it is.
@@ -102,6 +102,16 @@ impl ControlReport {
             return None;
         }
         Some(self.http.as_ref().is_some_and(|http| http.failure.is_none() && http.status.is_some()))
+    }
+
+    /// The first layer at which something failed for the control, in the order of a connection, and why. It says nothing of
+    /// whether the control got an answer all the same: see `reached`.
+    pub fn first_failure(&self) -> Option<(Layer, &Failure)> {
+        let dns = || Some((Layer::Dns, self.dns.as_ref()?.failure.as_ref()?));
+        let tcp = || Some((Layer::Tcp, self.endpoints.iter().find_map(|endpoint| endpoint.tcp_failure.as_ref())?));
+        let tls = || Some((Layer::Tls, self.endpoints.iter().find_map(|endpoint| endpoint.tls_failure.as_ref())?));
+        let http = || Some((Layer::Http, self.http.as_ref()?.failure.as_ref()?));
+        dns().or_else(tcp).or_else(tls).or_else(http)
     }
 }
 

@@ -55,11 +55,7 @@ fn seen(report: &ControlReport) -> String {
         let size = http.body_length.map(|length| format!(", {}", size_in_words(length))).unwrap_or_default();
         return format!("gets the page: {status}{size}");
     }
-    let dns = report.dns.as_ref().and_then(|dns| dns.failure.as_ref()).map(|failure| (Layer::Dns, failure));
-    let tcp = || report.endpoints.iter().find_map(|endpoint| endpoint.tcp_failure.as_ref().map(|f| (Layer::Tcp, f)));
-    let tls = || report.endpoints.iter().find_map(|endpoint| endpoint.tls_failure.as_ref().map(|f| (Layer::Tls, f)));
-    let http = || report.http.as_ref().and_then(|http| http.failure.as_ref().map(|f| (Layer::Http, f)));
-    match dns.or_else(tcp).or_else(tls).or_else(http) {
+    match report.first_failure() {
         Some((layer, failure)) => {
             format!("fails too, at {}: {}", layer.as_str().to_uppercase(), Language::English.failure(layer, failure))
         }

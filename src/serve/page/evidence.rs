@@ -236,17 +236,12 @@ fn control(frame: &Frame, report: &ControlReport) -> StepView {
         let why = format!("{}: {}", layer.as_str().to_uppercase(), shown(&language.failure(layer, failure)));
         language.say_with(name, &[("why", why.into())])
     };
-    let endpoint = |of: fn(&crate::model::ControlEndpoint) -> Option<&Failure>| report.endpoints.iter().find_map(of);
-    let dns = || Some((Layer::Dns, report.dns.as_ref()?.failure.as_ref()?));
-    let tcp = || endpoint(|one| one.tcp_failure.as_ref()).map(|failure| (Layer::Tcp, failure));
-    let tls = || endpoint(|one| one.tls_failure.as_ref()).map(|failure| (Layer::Tls, failure));
-    let http = || Some((Layer::Http, report.http.as_ref()?.failure.as_ref()?));
     (view.sign, view.class, view.outcome) = if let Some(failure) = &report.unusable {
         ("–", "inconclusive", because("control-unusable", Layer::Http, failure))
     } else if report.reached() == Some(true) {
         let status = report.http.as_ref().and_then(|http| http.status).unwrap_or_default();
         ("✓", "accessible", language.say_with("control-got", &[("status", status.to_string().into())]))
-    } else if let Some((layer, failure)) = dns().or_else(tcp).or_else(tls).or_else(http) {
+    } else if let Some((layer, failure)) = report.first_failure() {
         ("✕", "down", because("control-failed", layer, failure))
     } else {
         ("–", "inconclusive", frame.say("control-silent"))
