@@ -34,15 +34,22 @@ pub(super) fn confine(needs: &Needs) -> Confined {
 
 /// Interfaces are bound without any since Linux 5.7; only a low port needs one.
 fn drop_capabilities(low_port: bool) -> Result<(), String> {
-    use caps::{CapSet, Capability, CapsHashSet, clear, read, set};
+    use caps::{CapSet, Capability, CapsHashSet, read, set};
     let words = |error: caps::errors::CapsError| error.to_string();
-    clear(None, CapSet::Ambient).map_err(words)?;
-    clear(None, CapSet::Inheritable).map_err(words)?;
-    let kept = if low_port { CapsHashSet::from([Capability::CAP_NET_BIND_SERVICE]) } else { CapsHashSet::new() };
+    let needed = if low_port { CapsHashSet::from([Capability::CAP_NET_BIND_SERVICE]) } else { CapsHashSet::new() };
+    let none = CapsHashSet::new();
     // What is in force must be permitted: it is taken away first.
-    for of in [CapSet::Effective, CapSet::Permitted] {
+    for (of, kept) in [
+        (CapSet::Ambient, &none),
+        (CapSet::Inheritable, &none),
+        (CapSet::Effective, &needed),
+        (CapSet::Permitted, &needed),
+    ] {
         let had = read(None, of).map_err(words)?;
-        set(None, of, &had.intersection(&kept).copied().collect()).map_err(words)?;
+        // A service manager that gave none may have forbidden the call, too.
+        if !had.is_subset(kept) {
+            set(None, of, &had.intersection(kept).copied().collect()).map_err(words)?;
+        }
     }
     Ok(())
 }

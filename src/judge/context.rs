@@ -42,6 +42,14 @@ pub(super) struct Controls<'e> {
     pub reports: Vec<&'e ControlReport>,
 }
 
+/// All that a report says, the same in whatever order its parts were observed.
+fn unordered(report: &ControlReport) -> String {
+    let mut report = report.clone();
+    report.endpoints.sort_by_key(|endpoint| format!("{endpoint:?}"));
+    report.quic.sort_by_key(|quic| format!("{quic:?}"));
+    format!("{report:?}")
+}
+
 impl<'e> Controls<'e> {
     pub(super) fn new(reports: &'e [ControlReport]) -> Self {
         let mut reports: Vec<&'e ControlReport> = reports.iter().collect();
@@ -51,7 +59,7 @@ impl<'e> Controls<'e> {
             None => 2,
         };
         reports.sort_by(|a, b| {
-            (rank(a), b.at, &a.id).cmp(&(rank(b), a.at, &b.id)).then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+            (rank(a), b.at, &a.id).cmp(&(rank(b), a.at, &b.id)).then_with(|| unordered(a).cmp(&unordered(b)))
         });
         Self { reports }
     }

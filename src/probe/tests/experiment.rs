@@ -128,9 +128,14 @@ async fn another_host_is_answered_where_the_site_is_reset() {
 /// Plain datagrams are answered with "no such name", TCP at the same address with the truth.
 #[tokio::test]
 async fn a_name_server_that_contradicts_itself_is_caught() {
-    let udp = bed::name_server([].into()).await;
-    let ResolverSpec::Udp(server) = udp.clone() else { panic!("not a datagram resolver") };
-    let listener = tokio::net::TcpListener::bind(server).await.unwrap();
+    // The same port of TCP may be another test's.
+    let (udp, server, listener) = loop {
+        let udp = bed::name_server([].into()).await;
+        let ResolverSpec::Udp(server) = udp.clone() else { panic!("not a datagram resolver") };
+        if let Ok(listener) = tokio::net::TcpListener::bind(server).await {
+            break (udp, server, listener);
+        }
+    };
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let length = stream.read_u16().await.unwrap();
