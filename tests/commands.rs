@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use support::daemon::Process;
 use support::place::Place;
+use support::world::World;
 
 /// Two sites, each with one claim.
 const TARGETS: &str = r#"
@@ -300,6 +301,17 @@ fn without_a_network_it_is_offline() {
         assert!(line["canaries"].is_object() && line["trigger"] == "scheduled", "{line}");
     }
     assert_eq!(place.run(&["check", "fergana"]).code, Some(5));
+}
+
+#[test]
+fn a_url_is_checked_where_there_is_no_list() {
+    let world = World::start();
+    let place = Place::with(&[("blockspan.toml", &world.config("")), ("root.pem", world.root_pem())]);
+    let url = world.url("news");
+    let said = place.good(&["check", &url]);
+    assert!(said.contains(&url) && said.contains("status 200"), "{said}");
+    place.run(&["check", &url, "--targets", "mine.toml"]).refused(2, &["mine.toml", "no such file"]);
+    place.run(&["check", &url, "news"]).refused(2, &["there is no targets.toml"]);
 }
 
 #[test]

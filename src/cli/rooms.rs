@@ -25,7 +25,7 @@ use crate::store::{
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
-    Paths { targets: global.targets.clone(), config: global.config.clone(), overrides }
+    Paths { targets: global.targets.clone(), only_urls: false, config: global.config.clone(), overrides }
 }
 
 /// Reads targets and configuration.
@@ -34,6 +34,15 @@ fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
 /// All faults of the files, laid out for a terminal, with colour if wanted.
 pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> Result<Loaded, Fault> {
     crate::config::load(&paths(global, listen)).map_err(|errors| Fault::Config(errors.render(colour)))
+}
+
+/// The same for what is to be measured now: where those are URLs only, there need be no list.
+///
+/// # Errors
+/// As of [`load`].
+pub(super) fn load_to_measure(global: &GlobalArgs, only_urls: bool, colour: bool) -> Result<Loaded, Fault> {
+    let paths = Paths { only_urls, ..paths(global, None) };
+    crate::config::load(&paths).map_err(|errors| Fault::Config(errors.render(colour)))
 }
 
 /// What the commands read from the store.

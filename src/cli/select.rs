@@ -15,7 +15,7 @@ use crate::store::{MeasurementFilter, SpanFilter};
 pub(super) fn targets(config: &Config, words: &[String]) -> Result<Vec<(SiteId, Url)>, Fault> {
     let mut targets: Vec<(SiteId, Url)> = Vec::new();
     for word in words {
-        let found = if word.contains("://") { vec![url_target(config, word)?] } else { site_targets(config, word)? };
+        let found = if is_url(word) { vec![url_target(config, word)?] } else { site_targets(config, word)? };
         for target in found {
             if !targets.contains(&target) {
                 targets.push(target);
@@ -23,6 +23,11 @@ pub(super) fn targets(config: &Config, words: &[String]) -> Result<Vec<(SiteId, 
         }
     }
     Ok(targets)
+}
+
+/// Whether a word stands for a URL, and not for a site of the list.
+pub(super) fn is_url(word: &str) -> bool {
+    word.contains("://")
 }
 
 fn url_target(config: &Config, word: &str) -> Result<(SiteId, Url), Fault> {

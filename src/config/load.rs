@@ -32,8 +32,10 @@ pub struct Overrides {
 /// Which files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// What is measured. Must exist.
+    /// What is measured. Must exist, unless only URLs are asked for.
     pub targets: PathBuf,
+    /// Nothing but URLs is to be measured: without [`DEFAULT_TARGETS`] no site is listed. A file of another name must exist.
+    pub only_urls: bool,
     /// How and from where. None: [`DEFAULT_CONFIG`] if it exists, else all defaults. A file named here must exist.
     pub config: Option<PathBuf>,
     /// What the command line says over the files.
@@ -42,7 +44,12 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { targets: PathBuf::from(DEFAULT_TARGETS), config: None, overrides: Overrides::default() }
+        Self {
+            targets: PathBuf::from(DEFAULT_TARGETS),
+            only_urls: false,
+            config: None,
+            overrides: Overrides::default(),
+        }
     }
 }
 
@@ -64,7 +71,9 @@ pub fn load(paths: &Paths) -> Result<Loaded, ConfigErrors> {
 
 pub(super) fn load_with_default(paths: &Paths, default_config: &Path) -> Result<Loaded, ConfigErrors> {
     let findings = Findings::default();
+    let needs_none = paths.only_urls && paths.targets == Path::new(DEFAULT_TARGETS);
     let sites = match missing(&paths.targets) {
+        true if needs_none => Vec::new(),
         true => {
             report_missing_targets(&paths.targets, &findings);
             Vec::new()

@@ -48,7 +48,7 @@ impl Desk {
     }
 
     fn load_over(&self, overrides: Overrides) -> Result<Loaded, ConfigErrors> {
-        let paths = Paths { targets: self.path("targets.toml"), config: None, overrides };
+        let paths = Paths { targets: self.path("targets.toml"), only_urls: false, config: None, overrides };
         load_with_default(&paths, &self.path("blockspan.toml"))
     }
 

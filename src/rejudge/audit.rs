@@ -137,7 +137,7 @@ fn one(
 
 /// Whether all of a span's evidence is of `begins` or later.
 fn began_by(span: &Span, begins: Timestamp) -> bool {
-    span.start.earliest.or(span.start.latest).is_some_and(|start| start >= begins)
+    lane::evidence_begins(span).is_some_and(|start| start >= begins)
 }
 
 impl Replay {

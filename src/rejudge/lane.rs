@@ -71,10 +71,16 @@ impl Lane {
     }
 }
 
+/// When the first measurement was made that a span rests on: the last good one, or without one the first that failed.
+pub(super) fn evidence_begins(span: &Span) -> Option<Timestamp> {
+    let failed = span.segments.first().map(|segment| segment.from);
+    span.start.earliest.or_else(|| failed.into_iter().chain(span.start.latest).min())
+}
+
 /// Where a replay of evidence that begins at `begins` starts: within the recorded span that was open then and began
 /// earlier, as it was then; otherwise from nothing.
 pub(super) fn start(recorded: &[Span], begins: Timestamp) -> SeriesState {
-    let is_earlier = |span: &Span| span.start.earliest.or(span.start.latest).is_some_and(|start| start < begins);
+    let is_earlier = |span: &Span| evidence_begins(span).is_some_and(|start| start < begins);
     let is_open = |span: &Span| {
         span.ongoing || span.end.is_some_and(|end| end.latest.or(end.earliest).is_some_and(|end| end > begins))
     };

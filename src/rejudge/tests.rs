@@ -550,6 +550,27 @@ fn a_span_whose_opening_is_pruned_stays_open_in_record_and_state() {
     });
 }
 
+/// Found by the property below: nothing good was ever seen, so only the first failure tells since when there is evidence.
+#[test]
+fn a_span_that_began_before_all_that_was_ever_seen_is_not_asked_of_what_pruning_left() {
+    let story = told(&[(Swallowed, 1, 2), (Swallowed, 5, 0)], None);
+    block_on(async {
+        let record = Record::written(&story, &rash).await;
+        let is_sound = || {
+            let found = on_record(&record.path, Depth::Full, &detector(), at(1_000_000), &mut |_, _, _| {});
+            let evidence = found.checks.into_iter().find(|check| check.check == "evidence").unwrap();
+            assert_eq!(evidence.state, State::Ok, "{evidence:?}");
+        };
+        is_sound();
+        record.prune(117).await;
+        is_sound();
+        let spans = record.spans();
+        record.rejudge();
+        assert_eq!(record.spans(), spans);
+        is_sound();
+    });
+}
+
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }

@@ -117,6 +117,11 @@ impl World {
         self.doings.lock().unwrap().requests.get(&format!("{name}.sites.test")).copied().unwrap_or(0)
     }
 
+    /// Who signs for the sites.
+    pub fn root_pem(&self) -> &str {
+        &self.root_pem
+    }
+
     /// The target list with one site for each name.
     pub fn targets(&self, names: &[&str]) -> String {
         let site = |name: &&str| {

@@ -27,7 +27,11 @@ use crate::model::{Evidence, SeriesKey, SiteId, VantageId, Verdict};
 /// # Errors
 /// A target or a vantage is unknown, the configuration is wrong, or measuring could not begin.
 pub(super) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Fault> {
-    let crate::config::Loaded { config, files, .. } = super::load(global)?;
+    let crate::config::Loaded { config, files, .. } = rooms::load_to_measure(
+        global,
+        args.what.iter().all(|word| select::is_url(word)),
+        super::stderr_colour(global),
+    )?;
     let targets = select::targets(&config, &args.what)?;
     let vantages = select::vantages(&config, &args.vantage)?;
     if vantages.is_empty() {

@@ -349,6 +349,7 @@ fn a_named_file_must_exist() {
     let desk = Desk::with(ONE_SITE, "");
     let paths = |targets: &str, config: &str| Paths {
         targets: desk.path(targets),
+        only_urls: false,
         config: Some(desk.path(config)),
         overrides: Overrides::default(),
     };

@@ -34,6 +34,8 @@ use crate::vantage::Connection;
 const MAX_HEADERS: usize = 128;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const H2_WINDOW: u32 = 256 * 1024;
+/// Bytes that a server may send beside twice the body that is read: heads, interim responses, frames, what was under way.
+const BESIDE_BODY: u64 = 1024 * 1024;
 
 /// One GET to be made.
 pub(super) struct Get<'a> {
@@ -112,13 +114,14 @@ async fn converse(
 ) -> Result<(), Failure> {
     let request = request::get(get.url, get.h2, get.headers).map_err(|_| Failure::HttpRequestFailed)?;
     let failed = |error: hyper::Error| failure::of(&error, notes);
+    let most = BESIDE_BODY + 2 * get.body_limit;
     if get.h2 {
         let background = driver::Background::default();
         let (mut sender, connection) = hyper::client::conn::http2::Builder::new(background.spawner())
             .max_header_list_size(MAX_HEAD_BYTES as u32)
             .initial_stream_window_size(H2_WINDOW)
             .initial_connection_window_size(H2_WINDOW)
-            .handshake::<_, NoBody>(TokioIo::new(Pipe(stream)))
+            .handshake::<_, NoBody>(TokioIo::new(Pipe::new(stream, most)))
             .await
             .map_err(failed)?;
         driver::beside(connection, async {
@@ -135,7 +138,7 @@ async fn converse(
             .ignore_invalid_headers_in_responses(true)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES)
-            .handshake::<_, NoBody>(TokioIo::new(Pipe(stream)))
+            .handshake::<_, NoBody>(TokioIo::new(Pipe::new(stream, most)))
             .await
             .map_err(failed)?;
         driver::beside(connection, async {

@@ -141,6 +141,19 @@ async fn endless_headers_are_refused() {
     assert_eq!(measured(site).await.http[0].failure, Some(Failure::HttpRequestFailed));
 }
 
+/// Each is small and allowed; only together they never end.
+#[tokio::test]
+async fn interim_answers_without_end_are_refused() {
+    let site = bed::serve(HERE, |mut stream| async move {
+        bed::head(&mut stream).await;
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+        while stream.write_all(&interim).await.is_ok() {}
+    })
+    .await;
+    let answer = measured(site).await.http.remove(0);
+    assert_eq!((answer.failure, answer.status), (Some(Failure::HttpRequestFailed), None));
+}
+
 #[tokio::test]
 async fn too_many_headers_and_junk_are_refused() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(200));
