@@ -111,8 +111,20 @@ fn a_token_is_asked_for_over_tls_and_the_certificate_is_renewed_while_it_runs() 
     let second = renew(&place);
     until("the new certificate is shown", || ask(address, &second, "GET /-/ready HTTP/1.1").ok());
     assert!(ask(address, &first, "GET /-/ready HTTP/1.1").is_err());
+
+    // So is the token; one that can be guessed changes nothing.
+    let with = |token: &str| {
+        let answer = ask(address, &second, &format!("GET / HTTP/1.1\r\nAuthorization: Bearer {token}")).unwrap();
+        answer.starts_with("HTTP/1.1 200 ")
+    };
+    place.write("serve.token", "short");
+    until("the short token is told", || process.said().contains("a token that can be guessed").then_some(()));
+    assert!(with(TOKEN) && !with("short"), "the one before goes on");
+    place.write("serve.token", "another-token-that-nobody-guesses");
+    until("the new token counts", || with("another-token-that-nobody-guesses").then_some(()));
+    assert!(!with(TOKEN));
     let log = process.said();
-    assert!(!log.contains(TOKEN), "{log}");
+    assert!(!log.contains(TOKEN) && !log.contains("another-token"), "{log}");
     process.signal(Signal::SIGTERM);
 }
 

@@ -42,7 +42,7 @@ fn site() -> SocketAddr {
 #[test]
 fn the_command_line_settles_who_may_reach_it() {
     let file = "[helper]\nlisten = \"0.0.0.0:0\"\n";
-    let place = Place::with(&[("token", "s3cret\n"), ("blockspan.toml", file)]);
+    let place = Place::with(&[("token", "a-secret-of-friends\n"), ("blockspan.toml", file)]);
     for settled in [&["--unprotected"][..], &["--token-file", "token"]] {
         let mut process = Process::spawn(&mut place.command(&[&["helper"], settled].concat()));
         until("it listens", || process.said().contains("helping at http://0.0.0.0:").then_some(()));
@@ -81,7 +81,7 @@ fn ask(helper: SocketAddr, token: &str, body: &str) -> (u16, String) {
 
 #[test]
 fn check_has_it_as_its_control_and_sigterm_stops_it_in_order() {
-    let abroad = Place::with(&[("blockspan.toml", LOOPBACK_IS_PUBLIC), ("token", "s3cret\n")]);
+    let abroad = Place::with(&[("blockspan.toml", LOOPBACK_IS_PUBLIC), ("token", "a-secret-of-friends\n")]);
     let (mut helper, address) = start(&abroad, &["--token-file", "token"]);
     assert_eq!(http::ask(address, "GET", "/health").status, 200);
 
@@ -100,7 +100,8 @@ scope = "foreign"
 "#
     );
     let targets = format!("[[site]]\nid = \"own\"\nurls = [\"{url}\"]\n");
-    let here = Place::with(&[("targets.toml", &targets), ("blockspan.toml", &config), ("token", "s3cret\n")]);
+    let here =
+        Place::with(&[("targets.toml", &targets), ("blockspan.toml", &config), ("token", "a-secret-of-friends\n")]);
     let ended = here.run(&["check", &url, "--format", "json"]);
     let told: Value = serde_json::from_str(ended.stdout.lines().next().unwrap_or_default()).unwrap();
     assert_eq!((ended.code, &told["status"]), (Some(0), &Value::from("accessible")), "{ended:?}");
@@ -108,7 +109,7 @@ scope = "foreign"
     assert_eq!(told["control"]["status"], "accessible", "{told}");
 
     let request = serde_json::json!({ "http_request": url, "tcp_connect": ["127.0.0.1:1"] }).to_string();
-    let (status, answer) = ask(address, "s3cret", &request);
+    let (status, answer) = ask(address, "a-secret-of-friends", &request);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!((status, &answer["http_request"]["title"]), (200, &Value::from("A page of its own")), "{answer}");
     assert_eq!(ask(address, "wrong", &request).0, 401);
@@ -117,12 +118,12 @@ scope = "foreign"
     assert_eq!(helper.wait(Duration::from_secs(10)), Some(0), "{}", helper.said());
     let said = helper.said();
     assert!(said.contains("SIGTERM: stopping") && said.contains("stopped in order"), "{said}");
-    assert!(!said.contains("secret") && !said.contains("s3cret"), "neither URLs nor tokens are logged: {said}");
+    assert!(!said.contains("/secret") && !said.contains("of-friends"), "neither URLs nor tokens are logged: {said}");
 }
 
 #[test]
 fn it_does_not_open_itself_to_the_network_by_oversight() {
-    let place = Place::with(&[("token", "s3cret\n"), ("empty", "\n")]);
+    let place = Place::with(&[("token", "a-secret-of-friends\n"), ("empty", "\n")]);
     place.run(&["helper", "--listen", "0.0.0.0:0"]).refused(2, &["0.0.0.0:0", "asks for no token", "--unprotected"]);
     place.run(&["helper", "--listen", "[::]:0"]).refused(2, &["[::]:0", "token_file"]);
     place.run(&["helper", "--listen", "nowhere"]).refused(2, &["nowhere", "127.0.0.1:9645"]);

@@ -19,6 +19,8 @@ use crate::model::ControlId;
 
 /// Longest token, in bytes.
 const LONGEST_TOKEN: usize = 8192;
+/// Characters of a token that others must bring, at the least.
+const SHORTEST_OWN_TOKEN: usize = 16;
 
 impl Default for ControlConfig {
     fn default() -> Self {
@@ -95,6 +97,23 @@ pub(super) fn token_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong
     doc.findings.reading(&path);
     check_token(&readable(&path)?)?;
     Ok(path)
+}
+
+/// The same of a token that others must bring here.
+pub(super) fn own_token_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
+    let path = token_file(doc, node)?;
+    check_own_token(&readable(&path)?)?;
+    Ok(path)
+}
+
+/// Whether a file's bytes are a token that nobody comes upon: how often someone tries is not counted.
+pub(super) fn check_own_token(bytes: &[u8]) -> Result<(), Wrong> {
+    check_token(bytes)?;
+    if bytes.trim_ascii().len() < SHORTEST_OWN_TOKEN {
+        return Err(Wrong::new("names a file with a token that can be guessed")
+            .expected(format!("{SHORTEST_OWN_TOKEN} characters or more, as `openssl rand -base64 24` makes them")));
+    }
+    Ok(())
 }
 
 /// Whether a file's bytes are a token.

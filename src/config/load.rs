@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::control::check_token;
+use super::control::check_own_token;
 use super::document::Doc;
 use super::fault::{ConfigErrors, Findings, Wrong, clip};
 use super::helper::{Door, check_door};
@@ -179,7 +179,7 @@ fn apply_helper(overrides: &HelperOverrides, settings: &mut Config, findings: &F
         let shown = path.to_string_lossy();
         override_with("--token-file", &shown, findings, |_, doc| {
             doc.findings.reading(path);
-            check_token(&readable(path).map_err(|wrong| Wrong { help: None, ..wrong })?)?;
+            check_own_token(&readable(path).map_err(|wrong| Wrong { help: None, ..wrong })?)?;
             helper.token_file = Some(path.clone());
             Ok(())
         });

@@ -13,7 +13,7 @@ use super::{
 
 impl Config {
     /// What an absent or empty `blockspan.toml` says; there are no sites in it.
-    pub(super) fn without_file() -> Self {
+    pub(crate) fn without_file() -> Self {
         Self {
             sites: Vec::new(),
             probe: ProbeConfig::default(),

@@ -96,11 +96,13 @@ impl Reloader {
         // built anew all the same.
         let same = config == self.current;
         let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
-        self.door.renew().map_err(|fault| fault.to_string())?;
+        let renewal = self.door.renewal().map_err(|fault| fault.to_string())?;
         let hooks = instrument.webhooks().map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
-        self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        // What can fail is behind us, but for these two, of which the first does nothing when it fails.
         (self.set_log_filter)(&config.log.filter)?;
+        self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
+        renewal.take_effect();
         self.messenger.carry(hooks);
         self.current = config;
         let what = if same { "nothing has changed in it" } else { "it is in force" };

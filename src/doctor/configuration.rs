@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::is_loose;
+use super::place::is_open_to_all;
 use super::{Area, Check, Draft};
 use crate::config::Config;
 
@@ -15,15 +15,19 @@ pub struct Described {
     pub files: Vec<PathBuf>,
     /// What works but is likely not meant.
     pub warnings: Vec<String>,
-    /// Files with a token that others can read.
+    /// Files with a token, a key or a secret that everyone on this machine can read.
     pub loose: Vec<PathBuf>,
 }
 
-/// The files with a token in them that others than their owner can read.
+/// The files with a token, a key or a secret in them that others than their owner and its group can read: a service is
+/// often given its secrets by its group.
 pub fn loose_secrets(config: &Config) -> Vec<PathBuf> {
     let helpers = config.control.helpers.iter().filter_map(|helper| helper.token_file.as_deref());
-    let own = config.helper.token_file.as_deref();
-    helpers.chain(own).filter(|path| is_loose(path)).map(Path::to_owned).collect()
+    let own = [&config.helper.token_file, &config.serve.token_file].into_iter().filter_map(|file| file.as_deref());
+    let key = config.serve.tls.as_ref().map(|(_, key)| key.as_path());
+    let webhooks = config.webhooks.iter().filter_map(|hook| hook.secret_file.as_deref());
+    let all = helpers.chain(own).chain(key).chain(webhooks);
+    all.filter(|path| is_open_to_all(path)).map(Path::to_owned).collect()
 }
 
 /// The checks of the configuration; `found` is its faults as `config check` tells them, or what it holds.
@@ -47,7 +51,7 @@ pub fn on_configuration(found: Result<&Described, &str>) -> Vec<Check> {
         let path = path.to_string_lossy();
         Draft::of(Area::Configuration, "secret")
             .about(path.clone())
-            .warning("others on this machine can read this token", format!("chmod 600 {path}"))
+            .warning("everyone on this machine can read this secret", format!("chmod o= {path}"))
     }));
     checks
 }
@@ -56,6 +60,24 @@ pub fn on_configuration(found: Result<&Described, &str>) -> Vec<Check> {
 mod tests {
     use super::super::State;
     use super::*;
+
+    #[test]
+    fn secrets_that_everyone_can_read_are_found() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, mode: u32| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let mut config = Config::without_file();
+        config.serve.token_file = Some(file("token", 0o644));
+        config.serve.tls = Some((file("chain.pem", 0o644), file("key.pem", 0o604)));
+        config.helper.token_file = Some(file("helper.token", 0o640));
+        let loose = loose_secrets(&config);
+        assert_eq!(loose, [dir.path().join("token"), dir.path().join("key.pem")]);
+    }
 
     #[test]
     fn faults_warnings_and_loose_secrets_are_told() {
@@ -69,7 +91,7 @@ mod tests {
         assert_eq!(checks[0].found, "2 sites; read targets.toml");
         let states: Vec<State> = checks.iter().map(|check| check.state).collect();
         assert_eq!(states, [State::Ok, State::Warning, State::Warning]);
-        assert_eq!(checks[2].advice.as_deref(), Some("chmod 600 token"));
+        assert_eq!(checks[2].advice.as_deref(), Some("chmod o= token"));
         let checks = on_configuration(Err("error: unknown key\n"));
         assert_eq!((checks.len(), checks[0].state), (1, State::Failed));
     }

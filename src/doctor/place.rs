@@ -64,8 +64,13 @@ pub fn look_at_place(path: &Path) -> PlaceFacts {
     }
 }
 
-/// Whether others than its owner may read, write or run a file that is there.
-pub(super) fn is_loose(path: &Path) -> bool {
+/// Whether everyone, neither its owner nor of its group, can do anything with a file.
+pub(super) fn is_open_to_all(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
+}
+
+/// Whether others than its owner can do anything with a file.
+fn is_loose(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 

@@ -19,6 +19,7 @@ use crate::serve::{Limits, serve_routes};
 /// What the server bears. Most askers wait for their answer, so there are more connections than measurements.
 const LIMITS: Limits = Limits {
     connections: 256,
+    from_one_network: 64,
     head: Duration::from_secs(10),
     connection: Duration::from_secs(120),
     grace: Duration::from_secs(10),

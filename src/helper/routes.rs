@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::desk::{Desk, NoAnswer};
-use super::limiter::{Limiter, network_of};
+use super::limiter::Limiter;
 use super::metrics::{Metrics, Outcome};
 use crate::config::Token;
+use crate::serve::network_of;
 
 /// Bytes of a request's body that are read: a probe's has one or two thousand.
 const MAX_BODY: usize = 64 * 1024;

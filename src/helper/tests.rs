@@ -328,9 +328,9 @@ async fn only_the_three_fields_of_the_asker_reach_the_site() {
 async fn only_those_who_bring_the_token_are_answered() {
     let ca = Ca::new("lab");
     let token = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(token.path(), "s3cret\n").unwrap();
+    std::fs::write(token.path(), "a-secret-of-friends\n").unwrap();
     let wrong = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(wrong.path(), "s3cres\n").unwrap();
+    std::fs::write(wrong.path(), "a-secret-of-friendz\n").unwrap();
     let mut config = config(&ca, &[]).await;
     config.helper.token_file = Some(token.path().to_owned());
     let helper = Running::start(&config).await;
@@ -345,7 +345,7 @@ async fn only_those_who_bring_the_token_are_answered() {
     assert!(head.contains("www-authenticate: bearer"), "{head}");
     assert_eq!(get(&helper, "/health", "").await.0, 200);
     assert_eq!(get(&helper, "/metrics", "").await.0, 401);
-    let (status, _, metrics) = get(&helper, "/metrics", "Authorization: Bearer s3cret\r\n").await;
+    let (status, _, metrics) = get(&helper, "/metrics", "Authorization: Bearer a-secret-of-friends\r\n").await;
     assert_eq!(status, 200);
     assert!(metrics.contains("blockspan_helper_requests_total{outcome=\"unauthorized\"} 3"), "{metrics}");
     assert!(metrics.contains("blockspan_helper_requests_total{outcome=\"not_reached\"} 1"), "{metrics}");

@@ -38,9 +38,16 @@ pub enum DoorError {
 #[derive(Debug)]
 pub struct Door {
     tls: Option<Tls>,
-    token: Option<Token>,
+    token: Option<Secret>,
     /// Others than this machine can reach it.
     is_open: bool,
+}
+
+/// A token that can be exchanged.
+#[derive(Debug)]
+struct Secret {
+    file: PathBuf,
+    now: RwLock<Arc<Token>>,
 }
 
 /// A certificate that can be exchanged.
@@ -79,20 +86,21 @@ impl Door {
             }
             None => None,
         };
-        let token = config.token_file.as_deref().map(Token::read).transpose()?;
+        let token = match &config.token_file {
+            Some(file) => Some(Secret { file: file.clone(), now: RwLock::new(Arc::new(Token::read(file)?)) }),
+            None => None,
+        };
         Ok(Arc::new(Self { tls, token, is_open: !config.listen.ip().to_canonical().is_loopback() }))
     }
 
-    /// Reads the certificate again: it may have been renewed.
+    /// Reads the certificate and the token again: they may have been renewed. Nothing changes yet.
     ///
     /// # Errors
-    /// It cannot be used; the one before goes on.
-    pub fn renew(&self) -> Result<(), DoorError> {
-        if let Some(tls) = &self.tls {
-            let next = Arc::new(read(&tls.certificate, &tls.key)?);
-            *tls.now.0.write().unwrap_or_else(PoisonError::into_inner) = next;
-        }
-        Ok(())
+    /// One of them cannot be used; those before go on.
+    pub fn renewal(&self) -> Result<Renewal<'_>, DoorError> {
+        let certificate = self.tls.as_ref().map(|tls| read(&tls.certificate, &tls.key)).transpose()?;
+        let token = self.token.as_ref().map(|token| Token::read(&token.file)).transpose()?;
+        Ok(Renewal { door: self, certificate, token })
     }
 
     /// `http` or `https`.
@@ -112,6 +120,26 @@ impl Door {
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Some(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+/// What was read again for a door, and can be used.
+#[derive(Debug)]
+pub struct Renewal<'d> {
+    door: &'d Door,
+    certificate: Option<CertifiedKey>,
+    token: Option<Token>,
+}
+
+impl Renewal<'_> {
+    /// From now on it is what counts.
+    pub fn take_effect(self) {
+        if let (Some(tls), Some(next)) = (&self.door.tls, self.certificate) {
+            *tls.now.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        }
+        if let (Some(token), Some(next)) = (&self.door.token, self.token) {
+            *token.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        }
     }
 }
 
@@ -145,6 +173,7 @@ pub(super) async fn ask_who_is_there(State(door): State<Arc<Door>>, request: Req
         }
         return next.run(request).await;
     };
+    let token = Arc::clone(&token.now.read().unwrap_or_else(PoisonError::into_inner));
     let brought = request.headers().get(header::AUTHORIZATION);
     if brought.is_some_and(|field| token.matches(field) || token.matches_password(field)) {
         return next.run(request).await;

@@ -17,7 +17,9 @@ mod page;
 mod probe;
 mod record;
 mod routes;
+mod seats;
 mod server;
+mod turns;
 
 pub mod families;
 
@@ -29,6 +31,7 @@ pub use guard::Hosts;
 pub use metrics::{InFlight, Metrics, MetricsError};
 pub use record::Record;
 pub use routes::router;
+pub use seats::network_of;
 pub use server::{Limits, serve, serve_routes};
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::app::{App, ReloadRequest};
 use super::guard::{self, Hosts, text};
+use super::turns::{self, Turns};
 use super::{Door, door, fresh, page, probe};
 
 /// Bytes of a request's body that are read.
@@ -42,6 +43,7 @@ pub fn router(app: App, hosts: Hosts, door: Arc<Door>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Turns::new(), turns::take))
         .layer(from_fn(guard::bound_time))
         .layer(from_fn_with_state(door, door::ask_who_is_there))
         .layer(from_fn_with_state(hosts, guard::check_host))

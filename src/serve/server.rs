@@ -20,6 +20,7 @@ use super::Door;
 use super::app::App;
 use super::guard::Hosts;
 use super::routes;
+use super::seats::Seats;
 
 /// How much one server bears.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,9 @@ pub struct Limits {
     /// Connections at once; the next ones wait in the kernel's queue. HTTP/1.1 carries one request at a time on
     /// each, so this bounds the requests too.
     pub connections: usize,
+    /// Connections at once from one network (IPv4 /24, IPv6 /56), so that no stranger takes all of them. What comes from
+    /// this machine is not counted: a proxy speaks for many.
+    pub from_one_network: usize,
     /// Longest wait for a request's head, and longest idle time between two requests.
     pub head: Duration,
     /// Longest life of a connection; a client that never reads its answer is cut off by it.
@@ -38,6 +42,7 @@ pub struct Limits {
 impl Limits {
     const DEFAULT: Self = Self {
         connections: 64,
+        from_one_network: 32,
         head: Duration::from_secs(10),
         connection: Duration::from_secs(120),
         grace: Duration::from_secs(3),
@@ -92,8 +97,13 @@ async fn serve_over(
     shutdown: CancellationToken,
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
+    let seats = Seats::new(limits.from_one_network);
     let mut connections = JoinSet::new();
     while let Some((stream, peer)) = shutdown.run_until_cancelled(accept(&listener)).await {
+        let Some(seat) = seats.take(peer.ip()) else {
+            tracing::debug!("one network has as many connections as it may have; the next one is closed");
+            continue;
+        };
         // The semaphore is never closed, so only the shutdown ends this wait.
         let permit = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await;
         let Some(Ok(permit)) = permit else { break };
@@ -107,7 +117,7 @@ async fn serve_over(
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 },
             }
-            drop(permit);
+            drop((permit, seat));
         });
         while connections.try_join_next().is_some() {}
     }

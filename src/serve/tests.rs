@@ -337,6 +337,7 @@ async fn a_daemon_that_does_not_answer_does_not_hold_the_client() {
 
 const QUICK: Limits = Limits {
     connections: 2,
+    from_one_network: 2,
     head: Duration::from_millis(150),
     connection: Duration::from_secs(5),
     grace: Duration::from_millis(100),
