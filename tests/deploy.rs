@@ -97,6 +97,18 @@ fn the_image_copies_what_is_there_runs_without_rights_and_its_health_check_works
 }
 
 #[test]
+fn the_dockerfile_is_as_its_linter_wants_it() {
+    let Some(python) = support::python::interpreter("the_dockerfile_is_as_its_linter_wants_it") else { return };
+    let hadolint = python.with_file_name("hadolint");
+    let output = Command::new(hadolint)
+        .args(["--no-color", "--failure-threshold", "style"])
+        .arg(deploy("docker/Dockerfile"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn compose_mounts_what_is_there_and_kubernetes_takes_its_example() {
     let Some(python) = support::python::interpreter("compose_mounts_what_is_there_and_kubernetes_takes_its_example")
     else {
