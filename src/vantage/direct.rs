@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+use super::nat64;
 use crate::model::Failure;
 
 /// How sockets are bound before they are used.
@@ -17,8 +18,20 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// Connects without a deadline of its own.
+    /// Connects without a deadline of its own; to an IPv4 address by a translator, where the machine has IPv6 alone. An
+    /// interface or a source address of one's own says by which way, and is left at that.
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Failure> {
+        let failure = match self.dial(address).await {
+            Err(failure @ Failure::NetworkUnreachable) if self.interface.is_none() && self.source.is_none() => failure,
+            dialled => return dialled,
+        };
+        match nat64::translated(address).await {
+            Some(translated) => self.dial(translated).await,
+            None => Err(failure),
+        }
+    }
+
+    async fn dial(&self, address: SocketAddr) -> Result<TcpStream, Failure> {
         let socket = self.socket(Type::STREAM, Protocol::TCP, address.is_ipv6())?;
         if let Some(source) = self.source {
             bind(&socket, source)?;

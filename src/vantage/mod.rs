@@ -5,6 +5,7 @@
 //! SOCKS5 tunnel. What is asked over it, and what the answers mean, is decided elsewhere.
 
 mod direct;
+mod nat64;
 mod socks;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,10 @@ pub(crate) struct Story {
     pub(crate) kill_at: Vec<f64>,
     /// When the daemon is halted (SIGSTOP) and goes on (SIGCONT), in seconds.
     pub(crate) halt: Option<[f64; 2]>,
+    /// When the vantage's resolver moves: `/etc/resolv.conf` names the ISP's other one from then on, in seconds.
+    pub(crate) resolver_moves_at: Option<f64>,
+    /// When the vantage's interface goes down and comes up again, in seconds.
+    pub(crate) interface_down: Option<[f64; 2]>,
     /// The silences of the vantage that must be on record at the end, in order, and no others but those between two
     /// lives of the daemon.
     #[serde(default, rename = "silence")]

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::places;
-use crate::scenario::{Authority, Setup};
+use crate::scenario::{Authority, Ipv6, Setup};
 use crate::world::authority::root_pem;
 
 /// Name of the probing vantage in the configuration.
@@ -22,7 +23,7 @@ const CONTROL_AGE: f64 = 600.0;
 
 /// Writes `targets.toml`, `blockspan.toml`, `roots.pem` and `resolv.conf`.
 pub(crate) fn write(dir: &Path, setup: &Setup, urls: &[&str]) -> Result<()> {
-    fs::write(dir.join("resolv.conf"), format!("nameserver {}\n", places::RESOLVER))?;
+    fs::write(dir.join("resolv.conf"), resolv_conf(setup, places::RESOLVER))?;
     fs::write(dir.join("roots.pem"), root_pem(Authority::Lab)?)?;
     let targets = format!(
         "[[site]]\nid = \"lab-news\"\nname = \"News of the lab\"\ncountry = \"KZ\"\ncategory = \"NEWS\"\nurls = {urls:?}\n"
@@ -30,6 +31,15 @@ pub(crate) fn write(dir: &Path, setup: &Setup, urls: &[&str]) -> Result<()> {
     fs::write(dir.join("targets.toml"), targets)?;
     fs::write(dir.join("blockspan.toml"), configuration(dir, setup)?)?;
     Ok(())
+}
+
+/// The text of `/etc/resolv.conf` that names this resolver.
+pub(crate) fn resolv_conf(setup: &Setup, resolver: Ipv4Addr) -> String {
+    let address = match setup.ipv6 {
+        Ipv6::Nat64 => IpAddr::V6(places::translated(resolver)),
+        _ => resolver.into(),
+    };
+    format!("nameserver {address}\n")
 }
 
 fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
@@ -51,6 +61,9 @@ fn configuration(dir: &Path, setup: &Setup) -> Result<String> {
     let way_out = format!("socks5://{}", places::WAY_OUT);
     let via = if setup.through_way_out { way_out.as_str() } else { "direct" };
     write!(text, "[[vantage]]\nid = {VANTAGE:?}\ncountry = \"KZ\"\nasn = 9198\nvia = {via:?}\n")?;
+    if setup.interface {
+        writeln!(text, "interface = {:?}", crate::sys::DEVICE)?;
+    }
     if !setup.resolvers.is_empty() {
         writeln!(text, "resolvers = {:?}", setup.resolvers)?;
     }

@@ -40,9 +40,13 @@ impl Lab {
             std::iter::once(IpAddr::V4(v4)).chain(has_v6.then_some(IpAddr::V6(v6))).collect()
         };
         let mut vantage = ours(places::VANTAGE, scenario.setup.ipv6 != Ipv6::None);
+        if scenario.setup.ipv6 == Ipv6::Nat64 {
+            vantage.retain(IpAddr::is_ipv6);
+        }
         vantage.extend(scenario.setup.control_tunnel.then_some(IpAddr::V4(places::TUNNEL)));
         let (vantage, vantage_device) = space(Place::Vantage, vantage, &[])?;
-        let (isp, isp_device) = space(Place::Isp, vec![places::RESOLVER.into()], &hosts)?;
+        let (isp, isp_device) =
+            space(Place::Isp, vec![places::RESOLVER.into(), places::OTHER_RESOLVER.into()], &hosts)?;
         let mut abroad = ours((*places::WAY_OUT.ip(), places::WAY_OUT_V6), scenario.speaks_ipv6());
         abroad.push(places::TRUE_RESOLVER.1.into());
         let (abroad, abroad_device) = space(Place::Abroad, abroad, &hosts)?;
@@ -56,6 +60,7 @@ impl Lab {
             rules: named(scenario),
             faults: faults(&hosts),
             ipv6_broken: scenario.setup.ipv6 == Ipv6::Broken,
+            translates: scenario.setup.ipv6 == Ipv6::Nat64,
             control_down: scenario.setup.control == Control::Down,
             clock,
             log,
@@ -72,6 +77,7 @@ impl Lab {
             zone: Arc::new(zone(&hosts, Place::Abroad)),
             hosts: Arc::new(hosts),
             lies: scenario.lies.clone(),
+            dns64: scenario.setup.ipv6 == Ipv6::Nat64,
             clock,
             today: shifted(SystemTime::now(), -scenario.setup.clock_off_days),
         };
@@ -171,6 +177,8 @@ fn zone(hosts: &[Host], of: Place) -> Zone {
     let mut zone = Zone::new();
     let (name, address) = places::TRUE_RESOLVER;
     zone.insert(name.to_owned(), vec![address.into()]);
+    // From whose IPv6 addresses a translator's prefix is learnt (RFC 7050).
+    zone.insert("ipv4only.arpa".to_owned(), [170, 171].map(|last| Ipv4Addr::new(192, 0, 0, last).into()).to_vec());
     for host in hosts.iter().filter(|host| host.published && host.resolves_for.is_none_or(|place| place == of)) {
         for name in &host.names {
             zone.entry(name.clone()).or_default().extend(addresses(host));

@@ -13,6 +13,8 @@ pub(crate) const VANTAGE: (Ipv4Addr, Ipv6Addr) = (Ipv4Addr::new(198, 18, 1, 2), 
 pub(crate) const ROUTER: (Ipv4Addr, Ipv6Addr) = (Ipv4Addr::new(198, 18, 1, 1), v6(1, 0, 1));
 /// The ISP's resolver.
 pub(crate) const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 2, 53);
+/// The ISP's other resolver.
+pub(crate) const OTHER_RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 2, 54);
 /// A stable site in the country.
 pub(crate) const DOMESTIC_CANARY: (&str, Ipv4Addr, Ipv6Addr) =
     ("canary.isp.lab", Ipv4Addr::new(198, 18, 2, 10), v6(2, 0, 0x10));
@@ -29,6 +31,19 @@ pub(crate) const WAY_OUT_V6: Ipv6Addr = v6(3, 0, 0x10);
 /// The vantage's end of another tunnel, which leads out of the country for every protocol. It stands in the vantage's
 /// namespace, and what comes from it passes no censor.
 pub(crate) const TUNNEL: Ipv4Addr = Ipv4Addr::new(198, 18, 3, 2);
+
+/// The IPv6 address that stands for an IPv4 one behind the ISP's translator (RFC 6052 section 2.1).
+pub(crate) fn translated(address: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = address.octets();
+    Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+}
+
+/// The IPv4 address that it stands for.
+pub(crate) fn behind_translator(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let octets = address.octets();
+    let embedded = Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]);
+    (translated(embedded) == address).then_some(embedded)
+}
 
 const fn v6(place: u16, subnet: u16, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, place, subnet, 0, 0, 0, host)

@@ -280,6 +280,8 @@ pub(crate) struct Lie {
 pub(crate) struct Setup {
     /// The vantage goes through the way out instead of directly.
     pub(crate) through_way_out: bool,
+    /// The vantage is bound to its interface.
+    pub(crate) interface: bool,
     /// Resolvers of the vantage, in the configuration's notation; none: the default.
     pub(crate) resolvers: Vec<String>,
     /// With a control vantage behind the way out.
@@ -293,7 +295,7 @@ pub(crate) struct Setup {
     pub(crate) scale: f64,
     /// Seconds that the instrument waits at each layer.
     pub(crate) timeout: f64,
-    /// What the vantage has of IPv6: `false`, `true` or `"broken"`.
+    /// What the vantage has of IPv6: `false`, `true`, `"broken"` or `"nat64"`.
     pub(crate) ipv6: Ipv6,
     /// More of the configuration, as it stands in the file.
     pub(crate) more: String,
@@ -315,6 +317,9 @@ pub(crate) enum Ipv6 {
     Works,
     /// Both, but every packet vanishes at its uplink.
     Broken,
+    /// Nothing else: its provider's resolver makes IPv6 addresses of IPv4 ones (DNS64, RFC 6147), and its router
+    /// translates what goes there (NAT64, RFC 6146).
+    Nat64,
 }
 
 #[derive(Deserialize)]
@@ -332,7 +337,8 @@ impl TryFrom<BoolOrWord> for Ipv6 {
             BoolOrWord::Bool(false) => Ok(Self::None),
             BoolOrWord::Bool(true) => Ok(Self::Works),
             BoolOrWord::Word(word) if word == "broken" => Ok(Self::Broken),
-            BoolOrWord::Word(word) => Err(format!("ipv6 = {word:?}: expected false, true or \"broken\"")),
+            BoolOrWord::Word(word) if word == "nat64" => Ok(Self::Nat64),
+            BoolOrWord::Word(word) => Err(format!("ipv6 = {word:?}: expected false, true, \"broken\" or \"nat64\"")),
         }
     }
 }
@@ -350,6 +356,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             through_way_out: false,
+            interface: false,
             resolvers: Vec::new(),
             control_vantage: true,
             control_tunnel: false,

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, setns, unshare};
 
+use crate::router::Clock;
 use crate::sys;
 
 /// A network namespace. It lives as long as this handle, a thread in it or a child in it.
@@ -36,7 +38,10 @@ impl Space {
                 IpAddr::V6(_) => format!("addr add {address}/128 dev {device} nodad\n"),
             };
         }
-        batch += &format!("link set {device} up\nroute add default dev {device}\n");
+        batch += &format!("link set {device} up\n");
+        if addresses.iter().any(IpAddr::is_ipv4) {
+            batch += &format!("route add default dev {device}\n");
+        }
         if has_ipv6 {
             batch += &format!("route add ::/0 dev {device}\n");
         }
@@ -72,6 +77,19 @@ impl Space {
     /// Runs `work` to its end in the namespace.
     pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         self.spawn(work)?.join().map_err(|_| anyhow::anyhow!("work in namespace {} panicked", self.name))?
+    }
+
+    /// Takes its interface down for some time, in seconds of the scenario, and up again.
+    pub(crate) fn take_down(&self, clock: Clock, [from, until]: [f64; 2]) -> Result<JoinHandle<Result<Result<()>>>> {
+        self.spawn(move || {
+            let device = sys::DEVICE;
+            let wait = |until: f64| thread::sleep(Duration::from_secs_f64((until - clock.now()).max(0.0)));
+            wait(from);
+            run_ip(&format!("link set {device} down\n"))?;
+            wait(until);
+            // Its addresses stayed; its routes went.
+            run_ip(&format!("link set {device} up\nroute add default dev {device}\n"))
+        })
     }
 
     /// A descriptor of the namespace, for a child to enter.

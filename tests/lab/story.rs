@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::binary;
 use crate::expect::{ExpectedSpan, Story};
 use crate::files;
+use crate::places;
 
 use crate::lab::Lab;
 use crate::router::Clock;
@@ -40,7 +41,13 @@ pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
     let mut on_record = vec![OnRecord::default(); story.spans.len()];
     ensure!(story.halt.is_none() || story.kill_at.is_empty(), "a story halts its daemon or kills it, not both");
     let halting = story.halt.map(|halt| halter(lab.clock, daemon.0.id(), halt));
+    let unplugging = story.interface_down.map(|down| lab.vantage.take_down(lab.clock, down)).transpose()?;
+    let mut move_at = story.resolver_moves_at;
     while lab.clock.now() < story.seconds {
+        if move_at.take_if(|at| *at <= lab.clock.now()).is_some() {
+            let text = files::resolv_conf(&scenario.setup, places::OTHER_RESOLVER);
+            std::fs::write(lab.dir()?.join("resolv.conf"), text)?;
+        }
         if let Some(status) = daemon.0.try_wait()? {
             bail!("the daemon ended by itself at {:.1} s: {status}", lab.clock.now());
         }
@@ -58,6 +65,9 @@ pub(crate) fn run(lab: &Lab, scenario: &Scenario, story: &Story) -> Result<()> {
     kill(Pid::from_raw(i32::try_from(daemon.0.id())?), Signal::SIGTERM)?;
     let status = binary::wait(&mut daemon.0, STOP)?.context("the daemon did not stop within 10 s of SIGTERM")?;
     ensure!(status.success(), "the daemon ended with {status} on SIGTERM");
+    if let Some(unplugging) = unplugging {
+        unplugging.join().map_err(|_| anyhow!("the interface was left as it was"))???;
+    }
     let spans = history(lab)?;
     let truth = |seconds: f64| lab.clock.unix_ms(seconds);
     let mut faults = compare(story, &scenario.rules, &spans, &on_record, truth);

@@ -5,6 +5,7 @@ mod censor;
 mod flow;
 mod hello;
 mod log;
+mod nat64;
 mod packet;
 mod police;
 mod queue;
@@ -42,6 +43,8 @@ pub(crate) struct Path {
     pub(crate) faults: BTreeMap<IpAddr, Fault>,
     /// No IPv6 packet passes the vantage's uplink.
     pub(crate) ipv6_broken: bool,
+    /// What goes to IPv6 addresses that stand for IPv4 ones goes there, as if from the vantage's IPv4 address.
+    pub(crate) translates: bool,
     /// Nothing comes from or goes to the place of the way out and the encrypted resolver.
     pub(crate) control_down: bool,
     pub(crate) clock: Clock,
@@ -125,6 +128,9 @@ impl Router {
         if !packet.hop() {
             return false;
         }
+        if self.path.translates {
+            packet = nat64::outward(packet);
+        }
         let places = [packet.source(), packet.destination()].map(Place::of);
         let of_the_vantage = places.contains(&Some(Place::Vantage));
         if self.path.control_down && places.contains(&Some(Place::Abroad))
@@ -176,6 +182,8 @@ impl Router {
     }
 
     fn send(&self, packet: &Packet) {
+        let inward = self.path.translates.then(|| nat64::inward(packet)).flatten();
+        let packet = inward.as_ref().unwrap_or(packet);
         let device = Place::of(packet.destination()).and_then(|place| self.devices.get(&place.house()));
         if let (Some(device), Some(bytes)) = (device, packet.to_bytes()) {
             // A full device drops, as a path does.

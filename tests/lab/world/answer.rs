@@ -7,6 +7,7 @@ use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
+use crate::places;
 use crate::router::Clock;
 use crate::scenario::{Answer, Lie, holds};
 
@@ -19,6 +20,8 @@ pub(crate) type Zone = HashMap<String, Vec<IpAddr>>;
 pub(crate) struct NameServer {
     pub(crate) zone: std::sync::Arc<Zone>,
     pub(crate) lies: Vec<Lie>,
+    /// Names that have only IPv4 addresses get IPv6 ones, too (RFC 6147).
+    pub(crate) dns64: bool,
     pub(crate) clock: Clock,
 }
 
@@ -31,14 +34,24 @@ impl NameServer {
         let lies = |lie: &&Lie| lie.name.matches(&name) && holds(lie.from, lie.until, now);
         match self.lies.iter().find(lies) {
             Some(told) => lie(&query, &told.answer),
-            None => truth(&query, &self.zone),
+            None => truth(&query, &self.zone, self.dns64),
         }
     }
 }
 
-fn truth(query: &Message, zone: &Zone) -> Option<Vec<u8>> {
+fn truth(query: &Message, zone: &Zone, dns64: bool) -> Option<Vec<u8>> {
     let name = query.queries.first()?.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-    let answer = zone.get(&name).map_or(Answer::Nxdomain, |addresses| Answer::Addresses(addresses.clone()));
+    let answer = zone.get(&name).map_or(Answer::Nxdomain, |addresses| {
+        let mut addresses = addresses.clone();
+        if dns64 && !addresses.iter().any(IpAddr::is_ipv6) {
+            let translated = |address: &IpAddr| match address {
+                IpAddr::V4(address) => Some(IpAddr::V6(places::translated(*address))),
+                IpAddr::V6(_) => None,
+            };
+            addresses.extend(addresses.clone().iter().filter_map(translated));
+        }
+        Answer::Addresses(addresses)
+    });
     let mut message = response(query, &answer)?;
     if message.answers.is_empty() {
         message.add_authority(authority().ok()?);

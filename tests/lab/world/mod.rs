@@ -36,6 +36,8 @@ pub(crate) struct World {
     /// What resolvers abroad learn.
     pub(crate) zone: Arc<Zone>,
     pub(crate) lies: Vec<Lie>,
+    /// The ISP's resolvers make IPv6 addresses of IPv4 ones.
+    pub(crate) dns64: bool,
     pub(crate) clock: Clock,
     /// The date, as the world has it.
     pub(crate) today: SystemTime,
@@ -66,13 +68,18 @@ pub(crate) fn start(
 }
 
 async fn serve(place: Place, world: &World) -> Result<()> {
-    let name_server = |zone: &Arc<Zone>, lies| Arc::new(NameServer { zone: zone.clone(), lies, clock: world.clock });
+    let name_server =
+        |zone: &Arc<Zone>, lies, dns64| Arc::new(NameServer { zone: zone.clone(), lies, dns64, clock: world.clock });
     match place {
         Place::Vantage | Place::Tunnel | Place::World => {}
-        Place::Isp => dns::serve_plain(places::RESOLVER, name_server(&world.isp_zone, world.lies.clone())).await?,
+        Place::Isp => {
+            let isp = name_server(&world.isp_zone, world.lies.clone(), world.dns64);
+            dns::serve_plain(places::RESOLVER, isp.clone()).await?;
+            dns::serve_plain(places::OTHER_RESOLVER, isp).await?;
+        }
         Place::Abroad => {
             let (name, address) = places::TRUE_RESOLVER;
-            let truth = name_server(&world.zone, Vec::new());
+            let truth = name_server(&world.zone, Vec::new(), false);
             let issuing = Issuing { authority: Authority::Lab, certificate: Certificate::Good, today: world.today };
             let acceptor = |alpn: &[&[u8]]| web::acceptor(issuing, &[name.to_owned()], alpn);
             dns::serve_plain(address, truth.clone()).await?;
