@@ -9,17 +9,16 @@ mod linux;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// What a system's own name look-up, time zones and process figures are read from.
-const SYSTEM: [&str; 11] = [
+/// What a system's own name look-up, time zones and process figures are read from. All of `/run`: the directory that
+/// `/etc/resolv.conf` leads to may not be there yet, and what is not there cannot be allowed.
+const SYSTEM: [&str; 9] = [
     "/etc",
     "/usr",
     "/lib",
     "/lib64",
     "/proc",
     "/sys/fs/cgroup",
-    "/run/systemd/resolve",
-    "/run/resolvconf",
-    "/run/NetworkManager",
+    "/run",
     "/dev/null",
     "/dev/urandom",
 ];

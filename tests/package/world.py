@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 
-SITES, RESOLVER = "203.0.113.7", "203.0.113.53"
+SITES, RESOLVERS = "203.0.113.7", ("203.0.113.53", "203.0.113.54")
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -28,9 +28,9 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def names():
+def names(address):
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((RESOLVER, 53))
+    server.bind((address, 53))
     while True:
         question, peer = server.recvfrom(4096)
         end = question.index(b"\0", 12) + 5
@@ -45,6 +45,6 @@ secret = http.server.ThreadingHTTPServer((SITES, 443), Page)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
 secret.socket = context.wrap_socket(secret.socket, server_side=True, do_handshake_on_connect=False)
-for serve in (clear.serve_forever, secret.serve_forever):
+for serve in (clear.serve_forever, secret.serve_forever, lambda: names(RESOLVERS[1])):
     threading.Thread(target=serve, daemon=True).start()
-names()
+names(RESOLVERS[0])
