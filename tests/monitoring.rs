@@ -275,15 +275,17 @@ fn every_query_of_every_rule_and_panel_answers_with_series() {
     }
     let world = World::start();
     let place = world.place(&["news", "forum", "blog"], OFTEN);
-    // Two networks that are censored alike, one vantage without any, and a control that is not there.
+    // Two networks that are censored alike, one vantage without any, a control and a receiver that are not there.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let config = place.read("blockspan.toml").replace("id = \"here\"\n", "id = \"here\"\nasn = 9198\n");
     let resolvers = config.lines().find(|line| line.starts_with("resolvers = [\"udp://")).unwrap().to_owned();
     let further = format!(
         "[[vantage]]\nid = \"there\"\ncountry = \"KZ\"\nasn = 21299\n{resolvers}\n\
          [[vantage]]\nid = \"dark\"\ncountry = \"KZ\"\nasn = 29355\nresolvers = [\"udp://{}\"]\n\
-         [[vantage]]\nid = \"gone\"\nrole = \"control\"\nvia = \"socks5://127.0.0.1:{}\"\nresolvers = [\"tcp://127.0.0.1:9\"]\n",
+         [[vantage]]\nid = \"gone\"\nrole = \"control\"\nvia = \"socks5://127.0.0.1:{}\"\nresolvers = [\"tcp://127.0.0.1:9\"]\n\
+         [[webhook]]\nid = \"away\"\nurl = \"http://127.0.0.1:{}/\"\nfirst_retry = \"1s\"\n",
         silent.local_addr().unwrap(),
+        free_port(),
         free_port()
     );
     place.write("blockspan.toml", &format!("{config}{further}"));

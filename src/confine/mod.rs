@@ -11,17 +11,8 @@ use std::path::PathBuf;
 
 /// What a system's own name look-up, time zones and process figures are read from. All of `/run`: the directory that
 /// `/etc/resolv.conf` leads to may not be there yet, and what is not there cannot be allowed.
-const SYSTEM: [&str; 9] = [
-    "/etc",
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/sys/fs/cgroup",
-    "/run",
-    "/dev/null",
-    "/dev/urandom",
-];
+const SYSTEM: [&str; 9] =
+    ["/etc", "/usr", "/lib", "/lib64", "/proc", "/sys/fs/cgroup", "/run", "/dev/null", "/dev/urandom"];
 
 /// Which files the process still needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
