@@ -11,12 +11,11 @@ use super::output::Output;
 use super::rooms::Record;
 use super::{rooms, select};
 use crate::config::Config;
-use crate::model::{CountryCode, Site, SiteId, Span, SpanEventKind, SpanId, SpanSource, Status, Timestamp};
+use crate::model::{
+    CountryCode, Measurement, Site, SiteId, Span, SpanEventKind, SpanId, SpanSource, Status, Timestamp,
+};
 use crate::report::{Briefing, Decided, Known};
 use crate::store::{MeasurementFilter, SpanFilter, Watched};
-
-/// A probe takes no longer than this.
-const LONGEST: Duration = Duration::from_secs(120);
 
 /// Runs `report`.
 ///
@@ -132,7 +131,7 @@ fn at_bound(
     let filter = MeasurementFilter {
         sites: vec![span.site.clone()],
         vantages: span.vantage.clone().into_iter().collect(),
-        since: Some(at.minus(LONGEST)),
+        since: Some(at.minus(Measurement::LONGEST)),
         until: Some(at.plus(Duration::from_millis(1))),
         ..MeasurementFilter::default()
     };

@@ -4,6 +4,7 @@
 //! (`started`, since the measurement's beginning) and how long it took (`elapsed`).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -55,6 +56,12 @@ pub struct Measurement {
     /// QUIC handshakes.
     #[serde(default)]
     pub quic: Vec<QuicHandshake>,
+}
+
+impl Measurement {
+    /// How long one takes at most where nobody gave `[probe] url_timeout` far more than its default: one that ended within a
+    /// stretch of time is looked for so long before it.
+    pub const LONGEST: Duration = Duration::from_secs(120);
 }
 
 labels! {

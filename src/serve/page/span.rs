@@ -12,14 +12,12 @@ use super::evidence::{MeasurementView, measurement};
 use super::frame::{Frame, Mark, When, shown};
 use super::{Trouble, Visit};
 use crate::model::{
-    Bracket, MeasurementId, Site, Span, SpanEvent, SpanEventKind, SpanId, SpanSource, Status, Timestamp,
+    Bracket, Measurement, MeasurementId, Site, Span, SpanEvent, SpanEventKind, SpanId, SpanSource, Status, Timestamp,
 };
 use crate::store::{MeasurementFilter, Reader, StoreError, StoredMeasurement};
 
 /// Measurements shown from each side of an end; what lies between is counted.
 const EACH: usize = 4;
-/// A measurement that ended within a bracket began at most so long before it.
-const LONGEST: Duration = Duration::from_secs(120);
 /// How long after its bound an end was decided at most, where the journal does not tell.
 const DECIDED: Duration = Duration::from_secs(600);
 
@@ -139,7 +137,7 @@ fn around(reader: &Reader, span: &Span, (from, to): (Timestamp, Timestamp)) -> R
     let filter = MeasurementFilter {
         sites: vec![span.site.clone()],
         vantages: span.vantage.clone().into_iter().collect(),
-        since: Some(from.minus(LONGEST)),
+        since: Some(from.minus(Measurement::LONGEST)),
         until: Some(to),
         ..MeasurementFilter::default()
     };
