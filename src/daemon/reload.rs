@@ -87,7 +87,8 @@ impl Reloader {
         for warning in warnings {
             warn!("{warning}");
         }
-        if config.store != self.current.store || config.serve != self.current.serve {
+        let same_door = config.serve == self.current.serve;
+        if config.store != self.current.store || !same_door {
             warn!("a changed [store] or [serve] takes effect only at the next start");
             config.store = self.current.store.clone();
             config.serve = self.current.serve.clone();
@@ -96,13 +97,16 @@ impl Reloader {
         // built anew all the same.
         let same = config == self.current;
         let instrument = Instrument::new(config.clone()).map_err(|fault| super::chain(fault.as_ref()))?;
-        let renewal = self.door.renewal().map_err(|fault| fault.to_string())?;
+        // Where another door is named, the files of this one may be gone: it stays as it is until the next start.
+        let renewal = same_door.then(|| self.door.renewal()).transpose().map_err(|fault| fault.to_string())?;
         let hooks = instrument.webhooks().map_err(|fault| super::chain(fault.as_ref()))?;
         let (sites, series) = (instrument.sites().len(), instrument.series().len());
         // What can fail is behind us, but for these two, of which the first does nothing when it fails.
         (self.set_log_filter)(&config.log.filter)?;
         self.instruments.send(Arc::new(instrument)).await.map_err(|_| "the daemon is stopping".to_owned())?;
-        renewal.take_effect();
+        if let Some(renewal) = renewal {
+            renewal.take_effect();
+        }
         self.messenger.carry(hooks);
         self.current = config;
         let what = if same { "nothing has changed in it" } else { "it is in force" };

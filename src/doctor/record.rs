@@ -253,7 +253,7 @@ mod tests {
             damaged: Faults::default(),
             spans: vec![open.clone()],
             held_open: Some(open.clone()),
-            replay: Some(crate::rejudge::Replay { begins: at(0), spans: vec![open] }),
+            replay: Some(crate::rejudge::Replay { begins: at(0), pruned: false, spans: vec![open] }),
         }
     }
 

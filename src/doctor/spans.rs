@@ -152,7 +152,7 @@ mod tests {
             damaged: Faults::default(),
             spans,
             held_open,
-            replay: replay.map(|spans| Replay { begins: at(0), spans }),
+            replay: replay.map(|spans| Replay { begins: at(0), pruned: false, spans }),
         }
     }
 

@@ -43,6 +43,8 @@ pub struct SeriesAudit {
 pub struct Replay {
     /// From here on the evidence is whole.
     pub begins: Timestamp,
+    /// There was more of it.
+    pub pruned: bool,
     /// The spans that began from here on, in order of their start.
     pub spans: Vec<Span>,
 }
@@ -105,7 +107,8 @@ fn one(
     };
     let Some(oldest) = places.iter().map(|place| place.started_at).min() else { return Ok(audit) };
     let begins = standing.pruned_before.map_or(oldest, |pruned| pruned.max(oldest));
-    let mut replay = Lane::from(lane::start(&audit.spans, begins));
+    let pruned = standing.pruned_before.is_some();
+    let mut replay = Lane::from(lane::start(&audit.spans, begins, pruned));
     for (number, place) in (1u64..).zip(chosen) {
         let opened = revision.sealed(*place).and_then(|sealed| unsealer.open(&sealed));
         match opened {
@@ -127,23 +130,22 @@ fn one(
         }
     }
     if is_whole && audit.damaged.count == 0 {
-        let mut spans: Vec<Span> =
-            replay.spans.into_iter().map(|traced| traced.span).filter(|span| began_by(span, begins)).collect();
+        let mut spans: Vec<Span> = replay
+            .spans
+            .into_iter()
+            .map(|traced| traced.span)
+            .filter(|span| !lane::began_before(span, begins, pruned))
+            .collect();
         spans.sort_by_key(|span| (span.start.earliest, span.start.latest, span.span_id));
-        audit.replay = Some(Replay { begins, spans });
+        audit.replay = Some(Replay { begins, pruned, spans });
     }
     Ok(audit)
-}
-
-/// Whether all of a span's evidence is of `begins` or later.
-fn began_by(span: &Span, begins: Timestamp) -> bool {
-    lane::evidence_begins(span).is_some_and(|start| start >= begins)
 }
 
 impl Replay {
     /// Those of `recorded` that the replay must come to.
     pub fn owed<'s>(&self, recorded: &'s [Span]) -> impl Iterator<Item = &'s Span> {
-        let begins = self.begins;
-        recorded.iter().filter(move |span| began_by(span, begins))
+        let (begins, pruned) = (self.begins, self.pruned);
+        recorded.iter().filter(move |span| !lane::began_before(span, begins, pruned))
     }
 }

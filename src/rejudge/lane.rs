@@ -1,6 +1,7 @@
 //! One replay of the detector over the evidence of a series.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::detect::{Detector, SeriesState};
 use crate::model::{Measurement, SeriesKey, Span, SpanChangeKind, SpanId, Timestamp, Verdict};
@@ -71,16 +72,22 @@ impl Lane {
     }
 }
 
-/// When the first measurement was made that a span rests on: the last good one, or without one the first that failed.
-pub(super) fn evidence_begins(span: &Span) -> Option<Timestamp> {
-    let failed = span.segments.first().map(|segment| segment.from);
-    span.start.earliest.or_else(|| failed.into_iter().chain(span.start.latest).min())
+/// How long before the first failure of its own kind a span without a good measurement before it may have begun to count: others
+/// of its run may have failed in other ways.
+const OTHER_WAYS: Duration = Duration::from_secs(86_400);
+
+/// Whether a span may rest on measurements from before `begins`, which are pruned: on the last good one, or without one on the
+/// first that failed.
+pub(super) fn began_before(span: &Span, begins: Timestamp, pruned: bool) -> bool {
+    let failed = || span.segments.first().map(|segment| segment.from).into_iter().chain(span.start.latest).min();
+    let of_failures = || failed().map(|first| if pruned { first.minus(OTHER_WAYS) } else { first });
+    span.start.earliest.or_else(of_failures).is_some_and(|start| start < begins)
 }
 
 /// Where a replay of evidence that begins at `begins` starts: within the recorded span that was open then and began
 /// earlier, as it was then; otherwise from nothing.
-pub(super) fn start(recorded: &[Span], begins: Timestamp) -> SeriesState {
-    let is_earlier = |span: &Span| evidence_begins(span).is_some_and(|start| start < begins);
+pub(super) fn start(recorded: &[Span], begins: Timestamp, pruned: bool) -> SeriesState {
+    let is_earlier = |span: &Span| began_before(span, begins, pruned);
     let is_open = |span: &Span| {
         span.ongoing || span.end.is_some_and(|end| end.latest.or(end.earliest).is_some_and(|end| end > begins))
     };

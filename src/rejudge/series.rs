@@ -24,7 +24,7 @@ pub(super) fn revise(
 
     // Before this the evidence is not whole: what it bore is not replayed.
     let begins = standing.pruned_before.map_or(oldest, |pruned| pruned.max(oldest));
-    let mut before = Lane::from(lane::start(&standing.spans, begins));
+    let mut before = Lane::from(lane::start(&standing.spans, begins, standing.pruned_before.is_some()));
     let mut after = before.clone();
     let measure =
         Measure { knowledge: orders.knowledge, country: country.unwrap_or(CountryCode::UNKNOWN), since: orders.since };

@@ -108,6 +108,11 @@ impl Door {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// Whether others can reach it and are not asked who they are: a proxy in front of it does that.
+    pub(super) fn is_guarded_elsewhere(&self) -> bool {
+        self.is_open && self.token.is_none()
+    }
+
     /// What greets those who come over TLS; None where all come in clear text.
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
         let tls = self.tls.as_ref()?;

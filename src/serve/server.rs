@@ -29,7 +29,7 @@ pub struct Limits {
     /// each, so this bounds the requests too.
     pub connections: usize,
     /// Connections at once from one network (IPv4 /24, IPv6 /56), so that no stranger takes all of them. What comes from
-    /// this machine is not counted: a proxy speaks for many.
+    /// this machine is not counted: a proxy speaks for many; where one stands elsewhere, it is as many as of all.
     pub from_one_network: usize,
     /// Longest wait for a request's head, and longest idle time between two requests.
     pub head: Duration,
@@ -72,6 +72,9 @@ pub(super) async fn serve_within(
     door: Arc<Door>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    // Where another guards the door, all come by it.
+    let from_one_network = if door.is_guarded_elsewhere() { limits.connections } else { limits.from_one_network };
+    let limits = Limits { from_one_network, ..limits };
     let acceptor = door.acceptor();
     let router = routes::router(app, Hosts::of(listener.local_addr()?), door);
     serve_over(limits, listener, |_| router.clone(), acceptor, shutdown).await;

@@ -20,20 +20,22 @@ const BELIEVED: (Duration, Duration) = (Duration::from_secs(600), Duration::from
 /// What this machine's network was last found to have. Not of a vantage: it is the way of the system itself.
 static LEARNT: Mutex<Option<(Instant, Option<Prefix>)>> = Mutex::const_new(None);
 
-/// The address that stands for an IPv4 one which this machine cannot reach by itself; None where there is no translator.
+/// The address that stands for an IPv4 one to which this machine has no way by itself; None where there is no translator.
+/// A way that ends at a router which says that it does not go on is a way: that may be a block.
 pub(super) async fn translated(address: SocketAddr) -> Option<SocketAddr> {
-    let SocketAddr::V4(address) = address else { return None };
-    if !has_ipv6() {
+    let SocketAddr::V4(v4) = address else { return None };
+    let somewhere = SocketAddr::new(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xc000, 0xaa).into(), 9);
+    if has_route(Ipv4Addr::UNSPECIFIED.into(), address) || !has_route(Ipv6Addr::UNSPECIFIED.into(), somewhere) {
         return None;
     }
-    let prefix = prefix().await?;
-    Some(SocketAddr::new(prefix.put(*address.ip()).into(), address.port()))
+    // By itself: what is learnt counts for all, also when who asked first is called off.
+    let prefix = tokio::spawn(prefix()).await.ok().flatten()?;
+    Some(SocketAddr::new(prefix.put(*v4.ip()).into(), v4.port()))
 }
 
-/// Whether there is a route for IPv6 at all; asks the kernel and sends nothing.
-fn has_ipv6() -> bool {
-    let somewhere = SocketAddr::new(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xc000, 0xaa).into(), 9);
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok_and(|socket| socket.connect(somewhere).is_ok())
+/// Whether the kernel knows a way there; nothing is sent.
+fn has_route(from: IpAddr, to: SocketAddr) -> bool {
+    UdpSocket::bind((from, 0)).is_ok_and(|socket| socket.connect(to).is_ok())
 }
 
 async fn prefix() -> Option<Prefix> {
@@ -131,6 +133,17 @@ mod tests {
         for text in ["2001:db8::1", "::", "64:ff9b::192.0.2.33", "::ffff:192.0.0.1"] {
             assert_eq!(Prefix::of(text.parse().unwrap()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_kernel_tells_where_it_has_a_way() {
+        assert!(has_route(Ipv4Addr::UNSPECIFIED.into(), "127.0.0.1:9".parse().unwrap()));
+        assert!(!has_route(Ipv4Addr::UNSPECIFIED.into(), "[::1]:9".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn where_there_is_a_way_nothing_is_translated() {
+        assert_eq!(translated("127.0.0.1:9".parse().unwrap()).await, None);
     }
 
     #[tokio::test]

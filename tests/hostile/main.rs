@@ -224,7 +224,9 @@ fn alone(hostile: &Hostile, url: &str, resolver: &str) -> (String, f64, u64) {
     let place = Place::with(&[("blockspan.toml", &config), ("root.pem", &hostile.root_pem)]);
     let mut process = Process::spawn(&mut place.command(&["check", "--format", "json", url]));
     let mut memory = 0;
+    let begun = Instant::now();
     while !process.has_ended() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{url} is measured without end");
         memory = memory.max(peak_memory(process.id()).unwrap_or(0));
         std::thread::sleep(Duration::from_millis(2));
     }
