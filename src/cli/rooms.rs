@@ -33,7 +33,7 @@ fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
 /// # Errors
 /// All faults of the files, laid out for a terminal, with colour if wanted.
 pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> Result<Loaded, Fault> {
-    crate::config::load(&paths(global, listen)).map_err(|errors| Fault::Config(errors.render(colour)))
+    read(&paths(global, listen), colour)
 }
 
 /// The same for what is to be measured now: where those are URLs only, there need be no list.
@@ -41,8 +41,11 @@ pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> R
 /// # Errors
 /// As of [`load`].
 pub(super) fn load_to_measure(global: &GlobalArgs, only_urls: bool, colour: bool) -> Result<Loaded, Fault> {
-    let paths = Paths { only_urls, ..paths(global, None) };
-    crate::config::load(&paths).map_err(|errors| Fault::Config(errors.render(colour)))
+    read(&Paths { only_urls, ..paths(global, None) }, colour)
+}
+
+fn read(paths: &Paths, colour: bool) -> Result<Loaded, Fault> {
+    crate::config::load(paths).map_err(|errors| Fault::Config(errors.render(colour)))
 }
 
 /// What the commands read from the store.

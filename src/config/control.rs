@@ -68,7 +68,7 @@ fn read_helper(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<HelperConfig
     let named = fields.optional("id", id::<ControlId>);
     let url = fields.required("url", "url = \"https://helper.example/\"", parsed(web_url));
     let doc = fields.doc;
-    let token_file = fields.optional("token_file", |node| token_file(doc, node));
+    let token_file = fields.optional("token_file", |node| token_file(doc, node, check_token));
     let url = url?;
     if let Some(token_file) = &token_file
         && url.value.scheme() == "http"
@@ -91,18 +91,16 @@ fn read_helper(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<HelperConfig
     Some(HelperConfig { id, url: url.value, token_file: token_file.map(|at| at.value) })
 }
 
-/// Reads the path of a file that holds a token, and looks whether it does.
-pub(super) fn token_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
+/// Reads the path of a file that holds a token, and looks whether it is one by `check`: [`check_token`], or
+/// [`check_own_token`] where others must bring it here.
+pub(super) fn token_file(
+    doc: Doc<'_>,
+    node: &Node<'_>,
+    check: fn(&[u8]) -> Result<(), Wrong>,
+) -> Result<PathBuf, Wrong> {
     let path = beside(doc, &text(node)?);
     doc.findings.reading(&path);
-    check_token(&readable(&path)?)?;
-    Ok(path)
-}
-
-/// The same of a token that others must bring here.
-pub(super) fn own_token_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
-    let path = token_file(doc, node)?;
-    check_own_token(&readable(&path)?)?;
+    check(&readable(&path)?)?;
     Ok(path)
 }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
-use super::control::own_token_file;
+use super::control::{check_own_token, token_file};
 use super::document::{Doc, Fields};
 use super::fault::Wrong;
 use super::keep::listen;
@@ -30,7 +30,7 @@ pub(super) fn read(fields: &mut Fields<'_>, door_is_settled: bool) -> HelperServ
     let listen = fields.optional("listen", parsed(listen));
     // A key that is itself at fault has been told already.
     let excused = fields.has("token_file") || fields.has("unprotected");
-    let token_file = fields.optional("token_file", |node| own_token_file(doc, node)).map(|at| at.value);
+    let token_file = fields.optional("token_file", |node| token_file(doc, node, check_own_token)).map(|at| at.value);
     let unprotected = fields.optional("unprotected", truth).map(|at| at.value);
     if let Some(at) = listen.as_ref().filter(|_| !door_is_settled) {
         let open = if token_file.is_some() { Door::Token } else { Door::of(unprotected.unwrap_or(excused)) };

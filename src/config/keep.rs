@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::control::own_token_file;
+use super::control::{check_own_token, token_file};
 use super::document::{Doc, Fields, Node};
 use super::duration::{DAY, HOUR, LONGEST, length};
 use super::fault::{Wrong, clip};
@@ -57,7 +57,7 @@ pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
         }
     }
     let told_token = fields.has("token_file");
-    let token_file = fields.optional("token_file", |node| own_token_file(doc, node));
+    let token_file = fields.optional("token_file", |node| token_file(doc, node, check_own_token));
     let guarded = Guarded {
         tls: has_certificate && has_key,
         token: told_token || token_file.is_some(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::is_open_to_all;
+use super::place::{EVERYONE, grants};
 use super::{Area, Check, Draft};
 use crate::config::Config;
 
@@ -27,7 +27,7 @@ pub fn loose_secrets(config: &Config) -> Vec<PathBuf> {
     let key = config.serve.tls.as_ref().map(|(_, key)| key.as_path());
     let webhooks = config.webhooks.iter().filter_map(|hook| hook.secret_file.as_deref());
     let all = helpers.chain(own).chain(key).chain(webhooks);
-    all.filter(|path| is_open_to_all(path)).map(Path::to_owned).collect()
+    all.filter(|path| grants(path, EVERYONE)).map(Path::to_owned).collect()
 }
 
 /// The checks of the configuration; `found` is its faults as `config check` tells them, or what it holds.

@@ -49,7 +49,7 @@ pub fn look_at_place(path: &Path) -> PlaceFacts {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let size = |path: &Path| path.metadata().map_or(0, |found| found.len());
-    let loose = ["", "-wal", "-shm"].into_iter().filter(|suffix| is_loose(&beside(&path, suffix)));
+    let loose = ["", "-wal", "-shm"].into_iter().filter(|suffix| grants(&beside(&path, suffix), OTHERS));
     let free = statvfs(directory).ok();
     PlaceFacts {
         exists: path.exists(),
@@ -64,14 +64,14 @@ pub fn look_at_place(path: &Path) -> PlaceFacts {
     }
 }
 
-/// Whether everyone, neither its owner nor of its group, can do anything with a file.
-pub(super) fn is_open_to_all(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
-}
+/// What others than a file's owner may do with it, its group among them (chmod(1)).
+const OTHERS: u32 = 0o077;
+/// What everyone may do, who is neither its owner nor of its group.
+pub(super) const EVERYONE: u32 = 0o007;
 
-/// Whether others than its owner can do anything with a file.
-fn is_loose(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+/// Whether a file that is there grants any of these rights.
+pub(super) fn grants(path: &Path, rights: u32) -> bool {
+    path.metadata().is_ok_and(|found| found.permissions().mode() & rights != 0)
 }
 
 /// The checks of the files. `tally` is how the measurements of the last week are spread, when that could be read, and

@@ -85,8 +85,7 @@ impl Helper {
     pub async fn run(self, stop: CancellationToken) {
         let asked = if self.shop.token.is_some() { "askers need the token" } else { "no token is asked for" };
         info!("helping at http://{}/ ({asked}; metrics at /metrics)", self.address);
-        let from_one_network = if self.shop.behind_proxy { LIMITS.connections } else { LIMITS.from_one_network };
-        let limits = Limits { from_one_network, ..LIMITS };
+        let limits = LIMITS.with_proxy(self.shop.behind_proxy);
         let routes = router(self.shop);
         serve_routes(limits, self.listener, |peer| routes.clone().layer(Extension(peer)), stop).await;
         info!("stopped in order");

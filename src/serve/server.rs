@@ -47,6 +47,11 @@ impl Limits {
         connection: Duration::from_secs(120),
         grace: Duration::from_secs(3),
     };
+
+    /// The same, where everyone may come by a proxy that stands elsewhere, if it does.
+    pub fn with_proxy(self, stands_elsewhere: bool) -> Self {
+        if stands_elsewhere { Self { from_one_network: self.connections, ..self } } else { self }
+    }
 }
 
 /// Bytes of a request's head.
@@ -72,9 +77,7 @@ pub(super) async fn serve_within(
     door: Arc<Door>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    // Where another guards the door, all come by it.
-    let from_one_network = if door.is_guarded_elsewhere() { limits.connections } else { limits.from_one_network };
-    let limits = Limits { from_one_network, ..limits };
+    let limits = limits.with_proxy(door.is_guarded_elsewhere());
     let acceptor = door.acceptor();
     let router = routes::router(app, Hosts::of(listener.local_addr()?), door);
     serve_over(limits, listener, |_| router.clone(), acceptor, shutdown).await;
