@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -57,19 +57,19 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(asked: &Asked, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(super) fn new(asked: &Asked, path: &str, headers: &HeaderMap) -> Self {
         let chosen = asked.lang.as_deref().and_then(|tag| tag.parse().ok());
         let preferred = || {
             let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|accepted| accepted.to_str().ok());
             Language::preferred(accepted.unwrap_or_default())
         };
-        let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        let rest = pairs.filter(|(name, _)| name == "from" || name == "to");
-        let rest = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
+        let window = [("from", &asked.from), ("to", &asked.to)];
+        let window = window.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let rest = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(window).finish();
         Self {
             language: chosen.unwrap_or_else(preferred),
             is_chosen: chosen.is_some(),
-            path: uri.path().to_owned(),
+            path: path.to_owned(),
             rest,
             now: Timestamp::now(),
         }
@@ -248,10 +248,10 @@ mod tests {
     }
 
     fn frame(address: &str, accepted: &'static str) -> Frame {
-        let uri: Uri = address.parse().unwrap();
+        let uri = address.parse().unwrap();
         let asked = axum::extract::Query::<Asked>::try_from_uri(&uri).unwrap().0;
         let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, accepted.parse().unwrap())]);
-        Frame::new(&asked, &uri, &headers)
+        Frame::new(&asked, uri.path(), &headers)
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod window;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
@@ -97,8 +97,8 @@ struct Visit {
 }
 
 impl Visit {
-    fn new(app: App, asked: Asked, uri: &Uri, headers: &HeaderMap) -> Self {
-        let frame = Frame::new(&asked, uri, headers);
+    fn new(app: App, asked: Asked, path: &str, headers: &HeaderMap) -> Self {
+        let frame = Frame::new(&asked, path, headers);
         Self { app, asked, frame }
     }
 
@@ -121,6 +121,6 @@ impl axum::extract::FromRequestParts<App> for Visit {
         // A query that cannot be read asks for nothing.
         let asked =
             Query::<Asked>::from_request_parts(parts, &app).await.map_or_else(|_| Asked::default(), |query| query.0);
-        Ok(Self::new(app, asked, &parts.uri, &parts.headers))
+        Ok(Self::new(app, asked, parts.uri.path(), &parts.headers))
     }
 }

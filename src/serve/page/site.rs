@@ -42,8 +42,7 @@ struct RowView {
 struct CellView {
     vantage: String,
     mark: Mark,
-    since: Option<When>,
-    since_text: Option<String>,
+    since: Option<(When, String)>,
     how: Option<(String, &'static str)>,
     unsettled: Option<String>,
     evidence: Option<String>,
@@ -153,7 +152,6 @@ fn cell(frame: &Frame, vantage: String, state: Option<&SeriesState>) -> CellView
         vantage,
         mark: frame.unmeasured(),
         since: None,
-        since_text: None,
         how: None,
         unsettled: None,
         evidence: None,
@@ -163,8 +161,7 @@ fn cell(frame: &Frame, vantage: String, state: Option<&SeriesState>) -> CellView
     let span = state.span.as_ref();
     CellView {
         mark: frame.mark(state.status()),
-        since: span.map(|span| frame.when(span.start)),
-        since_text: span.map(|span| began(frame, span)),
+        since: span.map(|span| (frame.when(span.start), began(frame, span))),
         how: span.and_then(|span| span.mechanism).map(|how| frame.how(how)),
         unsettled: state.is_unsettled().then(|| being_confirmed(frame, state)),
         evidence: span.map(|span| frame.link(&format!("/spans/{}", span.span_id))),
