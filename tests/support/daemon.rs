@@ -14,7 +14,7 @@ use super::http::{self, Answer};
 use super::place::Place;
 
 /// Longest wait for anything that a daemon is to do; a loaded machine is slow, a quick one does not wait.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running process; killed when dropped.
 pub struct Process {

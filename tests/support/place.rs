@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::daemon::Process;
 
 /// Longest time that a command which ends by itself is given.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory that is gone when the test is.
 pub struct Place(TempDir);
