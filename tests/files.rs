@@ -221,7 +221,7 @@ fn our_own_documents_give_the_same_verdicts_and_spans_again() {
 fn what_the_daemon_measured_comes_back_with_its_verdict() {
     let world = World::start();
     world.swallow("blog", true);
-    let place = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"700ms\"");
+    let place = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"2s\"");
     assert_eq!(place.run(&["run", "--once"]).code, Some(0));
     place.good(&["measurements", "--format", "ooni", "--output", "out.jsonl"]);
     // The same configuration: that loopback may be measured is part of what the judge knows.

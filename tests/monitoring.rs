@@ -382,7 +382,7 @@ fn value(page: &str, sample: &str) -> Option<f64> {
 #[test]
 fn a_probe_tells_what_blackbox_exporter_tells_and_a_verdict() {
     let world = World::start();
-    let place = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"700ms\"");
+    let place = world.place(&["news", "blog"], "interval = \"1h\"\ntls_timeout = \"2s\"");
     world.swallow("blog", true);
     let daemon = Daemon::start(&place);
     let probe = |query: &str| daemon.get(&format!("/probe?{query}"));
