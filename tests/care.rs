@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use blockspan::{detect, model, store};
 use model::{MeasurementId, Status};
@@ -153,13 +153,17 @@ fn a_backup_beside_a_writer_holds_all_that_was_acknowledged_before() {
     let (path, copy) = (place.path("blockspan.db"), place.path("copy.db"));
     let mut torrent = Torrent::start(&path);
     until("some is written", || (torrent.count.load(Ordering::Relaxed) > 300).then_some(()));
-    let before = torrent.acknowledged.lock().unwrap().clone();
-    let begun = Instant::now();
-    let told = place.good(&["backup", "copy.db"]);
-    let (took, meanwhile) = (begun.elapsed(), torrent.count.load(Ordering::Relaxed) - before.len() as u64);
+    // A loaded machine may let the backup run and not the writer.
+    let beside_the_writer = (0..5).find_map(|_| {
+        let _ = fs::remove_file(&copy);
+        let before = torrent.acknowledged.lock().unwrap().clone();
+        let told = place.good(&["backup", "copy.db"]);
+        let meanwhile = torrent.acknowledged.lock().unwrap().len() - before.len();
+        (meanwhile > 0).then_some((before, told))
+    });
     torrent.stop();
+    let (before, told) = beside_the_writer.expect("nothing was written while any of five backups was made");
     assert!(told.contains("copy.db: ") && told.contains("-wal"), "{told}");
-    assert!(meanwhile > 0, "nothing was written in the {took:?} that the backup took");
 
     let held = ids(&copy);
     assert!(held.is_superset(&before), "{} of {} are missing", before.difference(&held).count(), before.len());
