@@ -231,14 +231,9 @@ impl Prometheus {
         let config = fs::read_to_string(deploy("prometheus/prometheus.yml")).unwrap();
         let config = config.replace("30s", "1s").replace("\"127.0.0.1:9645\"", &targets);
         place.write("prometheus.yml", &config);
-        let port = free_port();
-        let process = Process::spawn(
-            Command::new("prometheus")
-                .current_dir(place.path("."))
-                .arg("--config.file=prometheus.yml")
-                .arg("--storage.tsdb.path=tsdb")
-                .arg(format!("--web.listen-address=127.0.0.1:{port}")),
-        );
+        let mut command = Command::new("prometheus");
+        command.current_dir(place.path(".")).args(["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb"]);
+        let (port, process) = serving(&command, "/-/ready", "Prometheus Server is Ready.");
         Self { port, _process: process }
     }
 
@@ -266,6 +261,26 @@ fn get(port: u16, path: &str) -> io::Result<String> {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Starts a server on a free port, and on another one where somebody took that meanwhile; gives the port once `path`
+/// says there what only this server says.
+fn serving(command: &Command, path: &str, says: &str) -> (u16, Process) {
+    for _ in 0..5 {
+        let port = free_port();
+        let mut again = Command::new(command.get_program());
+        again.current_dir(command.get_current_dir().unwrap()).args(command.get_args());
+        let mut process = Process::spawn(again.arg(format!("--web.listen-address=127.0.0.1:{port}")));
+        let serves = until("the server answers or has ended", || match get(port, path) {
+            Ok(body) if body.trim() == says => Some(true),
+            _ => process.has_ended().then_some(false),
+        });
+        if serves {
+            return (port, process);
+        }
+        eprintln!("{command:?} did not start:\n{}", process.said());
+    }
+    panic!("{command:?} does not start");
 }
 
 #[test]
@@ -418,7 +433,6 @@ fn a_probe_tells_what_blackbox_exporter_tells_and_a_verdict() {
     if !has("prometheus-blackbox-exporter") {
         return;
     }
-    let port = free_port();
     let host = url::Url::parse(&world.url("news")).unwrap();
     let (name, at) = (host.host_str().unwrap(), host.port().unwrap());
     place.write(
@@ -428,16 +442,11 @@ fn a_probe_tells_what_blackbox_exporter_tells_and_a_verdict() {
              preferred_ip_protocol: ip4\n      tls_config: {{ ca_file: root.pem, server_name: {name} }}\n"
         ),
     );
-    let _exporter = Process::spawn(
-        Command::new("prometheus-blackbox-exporter")
-            .current_dir(place.path("."))
-            .arg("--config.file=blackbox.yml")
-            .arg(format!("--web.listen-address=127.0.0.1:{port}")),
-    );
+    let mut command = Command::new("prometheus-blackbox-exporter");
+    command.current_dir(place.path(".")).arg("--config.file=blackbox.yml");
+    let (port, _exporter) = serving(&command, "/-/healthy", "Healthy");
     // It cannot be told our resolver: the address stands in the place of the name.
-    let theirs = until("the exporter answers", || {
-        get(port, &format!("/probe?module=http_2xx&target=https%3A%2F%2F127.0.0.2%3A{at}%2F")).ok()
-    });
+    let theirs = get(port, &format!("/probe?module=http_2xx&target=https%3A%2F%2F127.0.0.2%3A{at}%2F")).unwrap();
     for common in [
         "probe_success",
         "probe_http_status_code",
