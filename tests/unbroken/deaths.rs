@@ -20,15 +20,17 @@ const SPREAD: Duration = Duration::from_secs(1);
 const LIFE: Duration = Duration::from_millis(3000);
 /// A start takes about so long: deaths within it.
 const START: Duration = Duration::from_millis(700);
-/// Lives in which the record must have followed a block that began or ended.
+/// Lives with a measurement of a site in which the record must have followed a block there that began or ended.
 const PATIENCE: usize = 40;
 
 /// A site and what the censor does to it.
 struct Watched {
     name: &'static str,
     blocks: Vec<Block>,
-    /// Lives since the censor last changed its mind.
+    /// Lives since the censor last changed its mind in which it was measured.
     since: usize,
+    /// Measurements of it that were on record when that was last looked at.
+    measured: usize,
     /// Lives for which it leaves things as they are, once the record has followed.
     rest: u64,
 }
@@ -74,14 +76,16 @@ impl Worker {
         let place = world.place(&SITES, PACE);
         let ledger = Ledger::of(place.path("blockspan.db"), SPREAD);
         let mut chance = Chance::seeded(seed);
-        let watched = |name| Watched { name, blocks: Vec::new(), since: 0, rest: chance.below(4) };
+        let watched = |name| Watched { name, blocks: Vec::new(), since: 0, measured: 0, rest: chance.below(4) };
         Self { seed, sites: SITES.map(watched).into(), chance, world, place, ledger }
     }
 
     fn run(mut self, kills: usize) {
         let begun = Instant::now();
-        let mut acknowledged = 0;
-        for kill in 0..kills {
+        let (mut acknowledged, mut kill) = (0, 0);
+        // On a slow machine the record follows after more lives, and the censor waits for it.
+        while kill < kills || (kill < 3 * kills && self.blocks() < SITES.len()) {
+            kill += 1;
             let before = self.ledger.measurements();
             let stored = self.live_and_die();
             acknowledged += stored;
@@ -102,15 +106,19 @@ impl Worker {
             self.check_blocks();
         }
         self.come_to_rest();
-        let blocks: usize = self.sites.iter().map(|site| site.blocks.len()).sum();
+        let blocks = self.blocks();
         eprintln!(
-            "worker {}: {kills} kills in {:.0?}, {} measurements of which {acknowledged} were acknowledged to the test, \
+            "worker {}: {kill} kills in {:.0?}, {} measurements of which {acknowledged} were acknowledged to the test, \
              {blocks} blocks",
             self.seed,
             begun.elapsed(),
             self.ledger.measurements(),
         );
         assert!(blocks >= SITES.len(), "hardly anything was blocked");
+    }
+
+    fn blocks(&self) -> usize {
+        self.sites.iter().map(|site| site.blocks.len()).sum()
     }
 
     /// Starts a daemon, lets the censor change its mind meanwhile, and kills it. Gives how many measurements it has
@@ -155,11 +163,14 @@ impl Worker {
         let (ledger, chance) = (&self.ledger, &mut self.chance);
         let mut turns = Vec::new();
         for (index, site) in self.sites.iter_mut().enumerate() {
-            site.since += 1;
+            let measured = ledger.measurements_of(site.name);
+            // A slow machine may not come round to it in a life.
+            site.since += usize::from(measured > site.measured);
+            site.measured = measured;
             if !site.is_followed(ledger) {
                 assert!(
                     site.since < PATIENCE,
-                    "worker {}: after {PATIENCE} lives the record has not followed at {}: {:?}",
+                    "worker {}: after {PATIENCE} lives with a measurement the record has not followed at {}: {:?}",
                     self.seed,
                     site.name,
                     ledger.state(site.name)

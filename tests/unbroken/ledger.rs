@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     spans: BTreeMap<SpanId, Span>,
     journal: Vec<(SpanId, &'static str)>,
     seen: BTreeSet<MeasurementId>,
+    /// How many of those are of each series.
+    counts: BTreeMap<SeriesKey, usize>,
     /// The last row that has been seen.
     row: i64,
 }
@@ -40,6 +42,7 @@ impl Ledger {
             spans: BTreeMap::new(),
             journal: Vec::new(),
             seen: BTreeSet::new(),
+            counts: BTreeMap::new(),
             row: 0,
         }
     }
@@ -52,6 +55,11 @@ impl Ledger {
     /// How many measurements there are.
     pub(crate) fn measurements(&self) -> usize {
         self.seen.len()
+    }
+
+    /// How many measurements there are of a site.
+    pub(crate) fn measurements_of(&self, site: &str) -> usize {
+        self.counts.iter().filter(|(key, _)| key.site.as_str() == site).map(|(_, count)| count).sum()
     }
 
     pub(crate) fn holds(&self, id: MeasurementId) -> bool {
@@ -126,6 +134,7 @@ impl Ledger {
                 url: measurement.url.clone(),
                 vantage: measurement.vantage.clone(),
             };
+            *self.counts.entry(key.clone()).or_default() += 1;
             let state = self.replayed.entry(key.clone()).or_default();
             for change in self.detector.step(&key, state, measurement, &stored.verdict) {
                 match change.kind {
