@@ -4,12 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use nix::unistd::Uid;
 
-use crate::support::daemon::Process;
+use crate::support::daemon::{Process, until};
 use crate::support::place::Place;
 
 /// A mounted disk; it ends with the process that holds its namespace.
@@ -31,14 +29,12 @@ impl SmallDisk {
         let hold = "mount -t tmpfs -o size=2m,mode=0777 tmpfs \"$1\" && echo mounted && exec sleep 3600";
         unshare.args(["sh", "-c", hold, "sh"]).arg(&mounted_at).stdin(Stdio::null());
         let mut holder = Process::spawn(&mut unshare);
-        for _ in 0..500 {
-            if holder.output().0.contains("mounted") {
-                return Some(Self { holder, mounted_at });
-            }
-            if holder.has_ended() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(10));
+        let mounted = until("the disk is mounted or cannot be", || {
+            let mounted = holder.output().0.contains("mounted");
+            (mounted || holder.has_ended()).then_some(mounted)
+        });
+        if mounted {
+            return Some(Self { holder, mounted_at });
         }
         // Not `eprintln!`, which the test harness swallows.
         let why = holder.said();
