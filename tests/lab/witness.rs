@@ -34,7 +34,7 @@ use crate::world::authority::root_der;
 const MOST: u64 = 1 << 20;
 
 /// Wait at each layer.
-pub(crate) const WAIT: Duration = Duration::from_millis(1500);
+pub(crate) const WAIT: Duration = Duration::from_secs(3);
 
 tokio::task_local! {
     /// Wait at each layer where it must be another than `WAIT`.
