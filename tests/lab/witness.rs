@@ -95,9 +95,16 @@ async fn faults(expected: &Witness, asking: Way) -> Result<Vec<String>> {
     let began = Instant::now();
     same("vantage", &expected.vantage, &look_by(&url, asking).await);
     let took = began.elapsed().as_secs_f64();
-    let began = Instant::now();
-    same("control", &expected.control, &look_by(&url, Way::Out).await);
-    let took_control = began.elapsed().as_secs_f64();
+    let mut took_control = f64::INFINITY;
+    // On a loaded machine the way out may be slow as well, but not each time.
+    for _ in 0..3 {
+        let began = Instant::now();
+        same("control", &expected.control, &look_by(&url, Way::Out).await);
+        took_control = took_control.min(began.elapsed().as_secs_f64());
+        if expected.takes_at_least.is_none_or(|least| took_control < least) {
+            break;
+        }
+    }
     if let Some(least) = expected.takes_at_least {
         let slow = took >= least && took_control < least;
         let seen = format!("{took:.2} s here, {took_control:.2} s there");
