@@ -117,7 +117,10 @@ pub(super) fn race_reset() -> Result<()> {
     };
     let (read, resets) = in_vantage(&lab(&race("reset", "client"))?, async {
         let read = read_to_failure("news.lab").await?;
-        sleep(Duration::from_millis(300)).await;
+        let patience = Instant::now() + Duration::from_secs(5);
+        while resets_sent()? == 0 && Instant::now() < patience {
+            sleep(Duration::from_millis(20)).await;
+        }
         Ok::<_, anyhow::Error>((read, resets_sent()?))
     })??;
     ensure!(read == (0, Some(std::io::ErrorKind::ConnectionReset)), "{read:?}");
