@@ -203,6 +203,7 @@ fn on_age(facts: &DaemonFacts) -> Check {
 mod tests {
     use super::super::State;
     use super::*;
+    use crate::probe::tests::bed::ClosedPort;
 
     fn good() -> DaemonFacts {
         let now = Timestamp::from_unix_ms(1_800_000_000_000);
@@ -253,8 +254,8 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_and_somebody_else_are_told_apart() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(served(free).await, Served::Nothing);
+        let closed = ClosedPort::take();
+        assert_eq!(served(closed.address).await, Served::Nothing);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {

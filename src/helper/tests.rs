@@ -16,7 +16,7 @@ use url::Url;
 use super::Helper;
 use crate::config::{Config, HelperConfig};
 use crate::model::{ControlReport, Failure};
-use crate::probe::tests::bed::{self, Ca, HERE, NOW, PAST, Zone, page};
+use crate::probe::tests::bed::{self, Ca, ClosedPort, HERE, NOW, PAST, Zone, page};
 use crate::probe::{HelperClient, Roots};
 
 /// Another address of this machine, which the helper's guard does not allow.
@@ -138,10 +138,10 @@ async fn a_name_that_is_gone_is_told_as_such() {
 #[tokio::test]
 async fn a_closed_port_and_a_false_certificate_are_told_apart() {
     let ca = Ca::new("lab");
-    let dead = tokio::net::TcpListener::bind((HERE, 0)).await.unwrap().local_addr().unwrap();
+    let dead = ClosedPort::take();
     let expired = bed::https(HERE, ca.acceptor(&["site.example"], PAST, &[]), |_| page("200 OK", "", b"x")).await;
     let helper = Running::start(&config(&ca, &["site.example"]).await).await;
-    let report = ask(&ca, &helper, &format!("https://site.example:{}/", dead.port()), &[]).await;
+    let report = ask(&ca, &helper, &format!("https://site.example:{}/", dead.address.port()), &[]).await;
     assert_eq!(report.reached(), Some(false));
     assert_eq!(report.endpoints[0].tcp_failure, Some(Failure::ConnectionRefused));
     assert_eq!(report.http.unwrap().failure, Some(Failure::ConnectionRefused));

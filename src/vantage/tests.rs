@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::probe::tests::bed::ClosedPort;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(200);
@@ -40,11 +41,6 @@ async fn greeter() -> SocketAddr {
         }
     });
     address
-}
-
-/// An address of loopback where nobody listens.
-async fn closed_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
 }
 
 /// How the SOCKS5 server answers.
@@ -121,19 +117,20 @@ async fn direct_connects_and_is_bound_to_its_source() {
 
 #[tokio::test]
 async fn direct_tells_why_it_cannot_connect() {
-    let closed = closed_port().await;
-    assert_eq!(refusal(direct(None).connect(closed, PATIENCE).await), Failure::ConnectionRefused);
+    let closed = ClosedPort::take();
+    assert_eq!(refusal(direct(None).connect(closed.address, PATIENCE).await), Failure::ConnectionRefused);
     let v6 = "[::1]:9".parse().unwrap();
     assert_eq!(refusal(direct(Some("127.0.0.1")).connect(v6, PATIENCE).await), Failure::AddressNotAvailable);
     assert_eq!(direct(Some("127.0.0.1")).udp_socket(true).err(), Some(Failure::AddressNotAvailable));
     // An address of the documentation range (RFC 5737) is none of this machine.
-    assert_eq!(refusal(direct(Some("192.0.2.1")).connect(closed, PATIENCE).await), Failure::AddressNotAvailable);
+    let stranger = direct(Some("192.0.2.1"));
+    assert_eq!(refusal(stranger.connect(closed.address, PATIENCE).await), Failure::AddressNotAvailable);
 }
 
 #[tokio::test]
 async fn an_unknown_interface_is_told() {
     let nowhere = vantage(Via::Direct { interface: Some("no-such-if0".into()), source: None });
-    let failure = refusal(nowhere.connect(closed_port().await, PATIENCE).await);
+    let failure = refusal(nowhere.connect(ClosedPort::take().address, PATIENCE).await);
     assert_eq!(failure, Failure::AddressNotAvailable);
 }
 
@@ -165,7 +162,7 @@ async fn a_tunnel_carries_the_stream_and_no_datagrams() {
 
 #[tokio::test]
 async fn replies_of_the_proxy_tell_of_the_peer() {
-    let target = closed_port().await;
+    let closed = ClosedPort::take();
     for (manner, expected) in [
         (Manner::Reply(1), Failure::ProxyFailed),
         (Manner::Reply(2), Failure::ProxyFailed),
@@ -180,18 +177,19 @@ async fn replies_of_the_proxy_tell_of_the_peer() {
         (Manner::Hangup, Failure::ProxyFailed),
     ] {
         let tunnel = socks5(socks_server(manner).await);
-        assert_eq!(refusal(tunnel.connect(target, PATIENCE).await), expected);
+        assert_eq!(refusal(tunnel.connect(closed.address, PATIENCE).await), expected);
     }
 }
 
 #[tokio::test]
 async fn a_silent_proxy_is_not_a_silent_peer() {
-    let target = closed_port().await;
+    let closed = ClosedPort::take();
+    let target = closed.address;
     let deaf = socks5(socks_server(Manner::NoGreeting).await);
     assert_eq!(refusal(deaf.connect(target, SHORT).await), Failure::ProxyFailed);
     let trying = socks5(socks_server(Manner::NoReply).await);
     assert_eq!(refusal(trying.connect(target, SHORT).await), Failure::GenericTimeout);
-    let dead = socks5(closed_port().await);
+    let dead = socks5(target);
     assert_eq!(refusal(dead.connect(target, PATIENCE).await), Failure::ProxyFailed);
     let nonsense = vantage(Via::Socks5 { proxy: "no port here".into() });
     assert_eq!(refusal(nonsense.connect(target, PATIENCE).await), Failure::ProxyFailed);

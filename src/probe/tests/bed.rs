@@ -86,6 +86,29 @@ where
     address
 }
 
+/// A port of loopback that is closed over TCP and UDP, and stays so while this lives: nobody else gets it.
+pub(crate) struct ClosedPort {
+    pub(crate) address: SocketAddr,
+    _held: (socket2::Socket, std::net::UdpSocket),
+}
+
+impl ClosedPort {
+    pub(crate) fn take() -> Self {
+        loop {
+            // It never listens.
+            let tcp = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            tcp.bind(&SocketAddr::from((HERE, 0)).into()).unwrap();
+            let address = tcp.local_addr().unwrap().as_socket().unwrap();
+            // The same port of UDP may be another test's.
+            if let Ok(udp) = std::net::UdpSocket::bind(address) {
+                // Who is connected elsewhere is not there for others.
+                udp.connect((HERE, 9)).unwrap();
+                return Self { address, _held: (tcp, udp) };
+            }
+        }
+    }
+}
+
 /// An HTTPS server that answers every request with the bytes that `answer` makes of its path.
 pub(crate) async fn https<F>(ip: Ipv4Addr, acceptor: TlsAcceptor, answer: F) -> SocketAddr
 where

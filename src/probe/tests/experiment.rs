@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::LazyConfigAcceptor;
 
-use super::bed::{self, Ca, HERE, NOW, page};
+use super::bed::{self, Ca, ClosedPort, HERE, NOW, page};
 use crate::config::{Config, ExperimentsConfig, ResolverSpec};
 use crate::model::{
     AddressOrigin, Experiment, ExperimentKind, ExperimentOutcome, Failure, Layer, Measurement, QueryType, SLOW_TIME,
@@ -87,8 +87,8 @@ async fn an_alert_is_an_answer_and_junk_is_none() {
 
 #[tokio::test]
 async fn a_refused_connection_fails_below_tls() {
-    let closed = tokio::net::TcpListener::bind((HERE, 0)).await.unwrap().local_addr().unwrap();
-    let pair = make(&bed::config(&Ca::new("lab")), &[], &unrelated_sni(closed)).await.unwrap();
+    let closed = ClosedPort::take();
+    let pair = make(&bed::config(&Ca::new("lab")), &[], &unrelated_sni(closed.address)).await.unwrap();
     assert_eq!(pair.outcome(), ExperimentOutcome::BothFail);
     assert_eq!((pair.suspect.failure, pair.suspect.layer), (Some(Failure::ConnectionRefused), Some(Layer::Tcp)));
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::bed::{self, Ca, HERE, NOW, page};
+use super::bed::{self, Ca, ClosedPort, HERE, NOW, page};
 use crate::config::HelperConfig;
 use crate::config::TokenError;
 use crate::model::Failure;
@@ -75,7 +75,7 @@ async fn a_helper_that_fails_is_unusable_and_says_why() {
     let huge = bed::http(HERE, |_| page("200 OK", "", &vec![b' '; 2 << 20])).await;
     let moved = bed::http(HERE, |_| page("302 Found", "Location: http://127.0.0.1:1/\r\n", b"")).await;
     let false_one = bed::https(HERE, Ca::new("x").acceptor(&["127.0.0.1"], NOW, &[]), |_| Vec::new()).await;
-    let dead = tokio::net::TcpListener::bind((HERE, 0)).await.unwrap().local_addr().unwrap();
+    let dead = ClosedPort::take();
     for (address, expected) in [
         (format!("http://{junk}/"), vec![Failure::Unknown("json_parse_error".into())]),
         (format!("http://{refusing}/"), vec![Failure::HttpRequestFailed]),
@@ -85,7 +85,7 @@ async fn a_helper_that_fails_is_unusable_and_says_why() {
         (format!("http://{moved}/"), vec![Failure::HttpRequestFailed]),
         (format!("http://{closed}/"), vec![Failure::HttpRequestFailed, Failure::ConnectionReset]),
         (format!("https://{false_one}/"), vec![Failure::SslUnknownAuthority]),
-        (format!("http://{dead}/"), vec![Failure::ConnectionRefused]),
+        (format!("http://{}/", dead.address), vec![Failure::ConnectionRefused]),
     ] {
         let report = client(&ca, address.clone(), None).await.unwrap().ask(&url, &[]).await;
         assert!(expected.contains(report.unusable.as_ref().unwrap()), "{address}: {:?}", report.unusable);

@@ -11,7 +11,7 @@ use quinn::crypto::rustls::QuicServerConfig;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::bed::{self, Ca, HERE, NOW, PAST, Zone, page};
+use super::bed::{self, Ca, ClosedPort, HERE, NOW, PAST, Zone, page};
 use crate::config::{CanaryConfig, ResolverSpec, Role, VantageConfig, Via};
 use crate::judge::{Knowledge, judge};
 use crate::model::{
@@ -120,8 +120,8 @@ async fn another_protocol_is_a_broken_handshake() {
 #[tokio::test]
 async fn nobody_at_the_port_is_a_refusal() {
     let ca = Ca::new("lab");
-    let closed = UdpSocket::bind((HERE, 0)).await.unwrap().local_addr().unwrap().port();
-    assert_eq!(failure(&ca, closed).await, Some(Failure::ConnectionRefused));
+    let closed = ClosedPort::take();
+    assert_eq!(failure(&ca, closed.address.port()).await, Some(Failure::ConnectionRefused));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use super::{PATIENCE, SHORT, direct, query};
 use crate::config::ResolverSpec;
 use crate::model::{DnsExchange, DnsRole, DnsTransport, Failure, QueryType};
 use crate::probe::dns::{self, Reference, ReferenceError};
+use crate::probe::tests::bed::ClosedPort;
 
 const TRUE: [u8; 4] = [192, 0, 2, 1];
 
@@ -256,8 +257,8 @@ async fn the_reference_maps_what_goes_wrong() {
         doh_server(&identity, &["h2"], |question| (StatusCode::OK, bytes(&refusal(question, ResponseCode::ServFail))))
             .await;
     let forbidden = doh_server(&identity, &["h2"], |_| (StatusCode::FORBIDDEN, Vec::new())).await;
-    let closed = servers::closed_port().await;
-    let specs = [doh(missing), doh(failing), doh(forbidden), doh(closed)];
+    let closed = ClosedPort::take();
+    let specs = [doh(missing), doh(failing), doh(forbidden), doh(closed.address)];
     let exchanges = reference(&specs, &identity.trusted()).ask(0, "site.example", Instant::now(), PATIENCE).await;
     let failure_at = |at: usize| exchanges[at * 2].failure.clone();
     assert_eq!(failure_at(0), Some(Failure::DnsNxdomain));

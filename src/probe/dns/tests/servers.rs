@@ -142,11 +142,6 @@ where
     let _ = stream.shutdown().await;
 }
 
-/// An address where nobody listens, over TCP or UDP.
-pub(super) async fn closed_port() -> SocketAddr {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
-}
-
 /// The name of the encrypted test resolvers.
 pub(super) const RESOLVER: &str = "resolver.example";
 

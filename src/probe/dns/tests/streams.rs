@@ -6,6 +6,7 @@ use super::servers::{self, answer, bytes, framed};
 use super::{PATIENCE, SHORT, ask, direct, query, vantage_via};
 use crate::config::{ResolverSpec, Via};
 use crate::model::{DnsTransport, Failure};
+use crate::probe::tests::bed::ClosedPort;
 
 const TRUE: [u8; 4] = [192, 0, 2, 1];
 
@@ -41,8 +42,8 @@ async fn lengths_that_lie_do_no_harm() {
 
 #[tokio::test]
 async fn a_closed_port_and_a_silent_server_are_told_apart() {
-    let closed = servers::closed_port().await;
-    assert_eq!(ask(ResolverSpec::Tcp(closed), PATIENCE).await[0].failure, Some(Failure::ConnectionRefused));
+    let closed = ClosedPort::take();
+    assert_eq!(ask(ResolverSpec::Tcp(closed.address), PATIENCE).await[0].failure, Some(Failure::ConnectionRefused));
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let exchanges = ask(ResolverSpec::Tcp(silent.local_addr().unwrap()), SHORT).await;
     assert_eq!(exchanges[0].failure, Some(Failure::GenericTimeout));

@@ -10,6 +10,7 @@ use super::servers::{self, Act, answer, bytes, framed, refusal};
 use super::{PATIENCE, SHORT, ask};
 use crate::config::ResolverSpec;
 use crate::model::{DnsTransport, Failure};
+use crate::probe::tests::bed::ClosedPort;
 
 const FORGED: [u8; 4] = [198, 51, 100, 66];
 const TRUE: [u8; 4] = [192, 0, 2, 1];
@@ -179,9 +180,9 @@ async fn only_wrong_answers_are_not_silence() {
 
 #[tokio::test]
 async fn an_unreachable_port_is_told_by_icmp() {
-    let server = servers::closed_port().await;
+    let closed = ClosedPort::take();
     let begun = Instant::now();
-    let exchanges = ask(ResolverSpec::Udp(server), PATIENCE).await;
+    let exchanges = ask(ResolverSpec::Udp(closed.address), PATIENCE).await;
     let [exchange] = &exchanges[..] else { panic!("{exchanges:?}") };
     assert_eq!(exchange.failure, Some(Failure::ConnectionRefused));
     assert!(begun.elapsed() < PATIENCE / 2, "the deadline must not be waited for");
@@ -245,9 +246,9 @@ async fn a_server_without_edns_is_asked_plainly() {
 
 #[tokio::test]
 async fn an_unusable_name_is_told() {
-    let server = servers::closed_port().await;
+    let closed = ClosedPort::take();
     let bad = super::DnsQuery { name: "..", ..super::query(SHORT) };
-    let spec = ResolverSpec::Udp(server);
+    let spec = ResolverSpec::Udp(closed.address);
     let exchanges = crate::probe::dns::ask(&super::direct(), &spec, &bad, &servers::trusting_nobody()).await;
     assert!(matches!(exchanges[0].failure, Some(Failure::Unknown(_))), "{exchanges:?}");
 }
