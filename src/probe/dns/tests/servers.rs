@@ -44,14 +44,13 @@ pub(super) fn bytes(message: &Message) -> Vec<u8> {
     message.to_vec().unwrap()
 }
 
-/// A datagram server at `ip`. `script` gets each question and its number, from 0.
-pub(super) async fn udp_at<S>(ip: Ipv4Addr, port: u16, script: S) -> SocketAddr
+/// A datagram server. `script` gets each question and its number, from 0.
+pub(super) async fn udp_at<S>(socket: UdpSocket, script: S) -> SocketAddr
 where
     S: Fn(&Message, usize) -> Vec<Act> + Send + Sync + 'static,
 {
-    let socket = UdpSocket::bind((ip, port)).await.unwrap();
     let address = socket.local_addr().unwrap();
-    let other_port = UdpSocket::bind((ip, 0)).await.unwrap();
+    let other_port = UdpSocket::bind((address.ip(), 0)).await.unwrap();
     let other_address = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0u8; 2048];
@@ -78,7 +77,7 @@ pub(super) async fn udp<S>(script: S) -> SocketAddr
 where
     S: Fn(&Message, usize) -> Vec<Act> + Send + Sync + 'static,
 {
-    udp_at(Ipv4Addr::LOCALHOST, 0, script).await
+    udp_at(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), script).await
 }
 
 /// Bytes with their length before them (RFC 7766).

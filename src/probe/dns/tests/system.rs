@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use futures_util::future::join_all;
 use hickory_proto::op::ResponseCode;
+use tokio::net::UdpSocket;
 
 use super::servers::{self, Act, answer, bytes, refusal};
 use super::{PATIENCE, SHORT, direct, query};
@@ -18,11 +19,16 @@ struct Fixture {
 
 impl Fixture {
     async fn new(first: impl Fn(&hickory_proto::op::Message, usize) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        let port = servers::udp_at(Ipv4Addr::new(127, 0, 1, 1), 0, first).await.port();
-        servers::udp_at(Ipv4Addr::new(127, 0, 1, 2), port, |question, _| {
-            vec![Act::Reply(bytes(&answer(question, &[[192, 0, 2, 1]])))]
-        })
-        .await;
+        // The same port of the other address may be another test's.
+        let (port, one, other) = loop {
+            let one = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, 1), 0)).await.unwrap();
+            let port = one.local_addr().unwrap().port();
+            if let Ok(other) = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, 2), port)).await {
+                break (port, one, other);
+            }
+        };
+        servers::udp_at(one, first).await;
+        servers::udp_at(other, |question, _| vec![Act::Reply(bytes(&answer(question, &[[192, 0, 2, 1]])))]).await;
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(
             directory.path().join("resolv.conf"),

@@ -212,10 +212,16 @@ async fn ipv6_works_alike() {
 
 #[tokio::test]
 async fn a_truncated_answer_is_asked_again_over_tcp() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server: SocketAddr = listener.local_addr().unwrap();
+    // The same port of UDP may be another test's.
+    let (server, listener, socket) = loop {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server: SocketAddr = listener.local_addr().unwrap();
+        if let Ok(socket) = tokio::net::UdpSocket::bind(server).await {
+            break (server, listener, socket);
+        }
+    };
     servers::tcp_at(listener, None, |question| framed(&bytes(&answer(question, &[TRUE, [192, 0, 2, 2]])))).await;
-    servers::udp_at([127, 0, 0, 1].into(), server.port(), |question, _| {
+    servers::udp_at(socket, |question, _| {
         let mut message = answer(question, &[]);
         message.metadata.truncation = true;
         vec![Act::Reply(bytes(&message))]
