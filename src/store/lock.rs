@@ -22,6 +22,11 @@ pub(super) struct DaemonLock {
 impl DaemonLock {
     /// Takes the lock that belongs to the database at `path`.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+        Self::take_after(path, GLANCE)
+    }
+
+    /// The same, where one who only looks at the lock is in the way for so long.
+    fn take_after(path: &Path, glance: Duration) -> Result<Self, StoreError> {
         let unusable = |error: &std::io::Error| StoreError::Location {
             path: path.to_owned(),
             problem: format!("its lock file {} cannot be used ({error})", lock_path(path).display()),
@@ -38,7 +43,7 @@ impl DaemonLock {
         let mut locked = file.try_lock();
         if matches!(locked, Err(TryLockError::WouldBlock)) {
             // It may be only someone who looks whether it is held.
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(glance);
             locked = file.try_lock();
         }
         match locked {
@@ -124,9 +129,10 @@ mod tests {
         assert_eq!(holder(&path).unwrap(), None);
         let looker = File::open(lock_path(&path)).unwrap();
         looker.try_lock_shared().unwrap();
+        let glance = Duration::from_secs(2);
         std::thread::scope(|scope| {
-            let taken = scope.spawn(|| DaemonLock::take(&path));
-            std::thread::sleep(GLANCE / 5);
+            let taken = scope.spawn(|| DaemonLock::take_after(&path, glance));
+            std::thread::sleep(glance / 20);
             drop(looker);
             taken.join().unwrap().unwrap();
         });
