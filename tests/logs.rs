@@ -63,7 +63,12 @@ fn levels_change_by_module_while_it_runs() {
     assert_eq!(refused.status, 500);
     assert!(refused.body.contains("`filter` is no filter"), "{refused:?}");
     assert_eq!(reload("off").status, 200);
-    let before = daemon.said().len();
+    // What it said before may still be on its way to us.
+    let before = until("nothing more arrives", || {
+        let length = daemon.said().len();
+        std::thread::sleep(Duration::from_millis(300));
+        (daemon.said().len() == length).then_some(length)
+    });
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(daemon.said().len(), before, "nothing more is said");
     daemon.stop(Signal::SIGTERM);
