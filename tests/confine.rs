@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::io::ErrorKind;
 
 use nix::sys::signal::Signal;
 
@@ -21,7 +22,11 @@ fn every_thread_of_a_daemon_has_no_rights_that_it_does_not_need() {
     let threads = format!("/proc/{}/task", daemon.id());
     let mut count = 0;
     for thread in fs::read_dir(threads).unwrap() {
-        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        let status = match fs::read_to_string(thread.unwrap().path().join("status")) {
+            // A thread may end while we look: before its file is opened, or after.
+            Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => continue,
+            status => status.unwrap(),
+        };
         for line in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000"] {
             assert!(status.contains(line), "{line}: {status}");
         }
