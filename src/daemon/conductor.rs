@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::awake::since_boot;
 use super::instrument::{Instrument, Standing};
 use super::journal::Measured;
+use super::opinion::FRESH;
 use super::recording::Outlet;
 use super::sentry::Sentry;
 use super::surroundings;
@@ -26,6 +27,8 @@ use crate::store::ProbeRecord;
 const CANARY_ROUND: Duration = Duration::from_secs(60);
 /// How often those of a vantage are asked whose network is silent or in doubt.
 const DOUBTFUL_ROUND: Duration = Duration::from_secs(15);
+/// How old their last word may be for that. Less than a round: else it would be told again, and say nothing new.
+const DOUBTFUL_AGE: Duration = Duration::from_secs(5);
 /// How often the controls are tried.
 const CONTROL_ROUND: Duration = Duration::from_secs(300);
 /// Measurements under way may end by themselves for so long after a stop was asked for; then they are cancelled.
@@ -129,10 +132,10 @@ impl Conductor {
                 Some(wish) = probes.recv() => self.fulfil(wish),
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.take_in(ended),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
-                _ = canary_round.tick() => self.start_canaries(|_| true),
+                _ = canary_round.tick() => self.start_canaries(FRESH, |_| true),
                 _ = doubtful_round.tick() => {
                     let sentry = Arc::clone(&self.sentry);
-                    self.start_canaries(|vantage| sentry.doubts(vantage));
+                    self.start_canaries(DOUBTFUL_AGE, |vantage| sentry.doubts(vantage));
                 }
                 _ = control_round.tick() => self.start_controls(),
             }
@@ -225,11 +228,11 @@ impl Conductor {
         self.tasks.spawn(async move { (begun, task.await) }).id()
     }
 
-    fn start_canaries(&mut self, wanted: impl Fn(&VantageId) -> bool) {
+    fn start_canaries(&mut self, max_age: Duration, wanted: impl Fn(&VantageId) -> bool) {
         for vantage in self.instrument.vantages().into_iter().filter(wanted) {
             let instrument = Arc::clone(&self.instrument);
             self.spawn(async move {
-                let report = instrument.ask_canaries(&vantage).await;
+                let report = instrument.ask_canaries(&vantage, max_age).await;
                 Finished::Canaries(vantage, report)
             });
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::experiments::ExperimentDesk;
 use super::opinion::{CanaryDesk, ControlDesk, FRESH};
@@ -155,7 +156,10 @@ impl Instrument {
         let wanted = trigger == Trigger::Manual || anomaly;
         let (controls, canaries) = if wanted {
             let failed = measurement.final_answer().is_none();
-            tokio::join!(self.controls.ask(&target, &measurement, failed), self.canaries.ask(&self.prober, station),)
+            tokio::join!(
+                self.controls.ask(&target, &measurement, failed),
+                self.canaries.ask(&self.prober, station, FRESH),
+            )
         } else {
             (Vec::new(), None)
         };
@@ -182,9 +186,9 @@ impl Instrument {
         Some((evidence, verdict))
     }
 
-    /// What the canaries of a vantage say.
-    pub(super) async fn ask_canaries(&self, vantage: &VantageId) -> Option<CanaryReport> {
-        self.canaries.ask(&self.prober, self.stations.get(vantage)?).await
+    /// What the canaries of a vantage say, or said at most `max_age` ago.
+    pub(super) async fn ask_canaries(&self, vantage: &VantageId, max_age: Duration) -> Option<CanaryReport> {
+        self.canaries.ask(&self.prober, self.stations.get(vantage)?, max_age).await
     }
 
     /// What each control says of the first foreign canary now; nothing where there is none.

@@ -203,13 +203,13 @@ impl CanaryDesk {
         latest.get(vantage).filter(|(at, _)| Moment::now().since(*at) <= LATEST).map(|(_, report)| report.clone())
     }
 
-    /// What the canaries of `station` say. None when it has none.
-    pub(super) async fn ask(&self, prober: &Prober, station: &Station) -> Option<CanaryReport> {
+    /// What the canaries of `station` say, or said at most `max_age` ago. None when it has none.
+    pub(super) async fn ask(&self, prober: &Prober, station: &Station, max_age: Duration) -> Option<CanaryReport> {
         if station.canaries.is_empty() {
             return None;
         }
         let ask = || ask_canaries(prober, &station.vantage, &station.canaries);
-        let report = self.reports.get(station.vantage.id(), FRESH, |_| true, ask).await;
+        let report = self.reports.get(station.vantage.id(), max_age, |_| true, ask).await;
         self.latest.lock().insert(station.vantage.id().clone(), (Moment::now(), report.clone()));
         Some(report)
     }
@@ -324,7 +324,7 @@ mod tests {
         let station = Station { vantage: Arc::clone(&vantage), canaries: vec![here] };
         let (desk, prober) = (CanaryDesk::new(), Prober::new(&config).unwrap());
         assert_eq!(desk.latest(vantage.id()), None);
-        let said = desk.ask(&prober, &station).await;
+        let said = desk.ask(&prober, &station, FRESH).await;
         assert_eq!(said.as_ref().unwrap().tally(CanaryScope::Foreign), (0, 1), "loopback is never dialled");
         assert_eq!(desk.latest(vantage.id()), said);
         tokio::time::advance(LATEST + Duration::from_secs(1)).await;

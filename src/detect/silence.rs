@@ -73,6 +73,8 @@ struct Standing {
     network: Option<VantageSpan>,
     /// Nothing is measured from it.
     pause: Option<VantageSpan>,
+    /// Beginning of the last asking that was told of. Who asks at about the same time is told the same: it counts once.
+    counted: Option<Timestamp>,
     /// Beginning of the last asking that agreed with what stands.
     agreed: Option<Timestamp>,
     /// Askings in a row that tell otherwise, all the same, and the end of the first of them.
@@ -185,6 +187,9 @@ impl Silences {
     /// The canaries of `vantage` were asked from `from` to `until` and told this.
     pub fn asked(&mut self, vantage: &VantageId, from: Timestamp, until: Timestamp, reach: Reach) -> Vec<VantageSpan> {
         let standing = self.vantages.entry(vantage.clone()).or_default();
+        if standing.counted.replace(from) == Some(from) {
+            return Vec::new();
+        }
         let told = reach.silence();
         if told == standing.network.as_ref().map(|span| span.kind) {
             standing.agreed = Some(from);
@@ -270,6 +275,20 @@ mod tests {
             let from = n as i64 * 60;
             assert!(silences.asked(&home(), at(from), at(from + 5), reach).is_empty());
         }
+    }
+
+    /// Ten sites that fail at once are told what the canaries said at one asking.
+    #[test]
+    fn an_asking_that_many_are_told_of_is_one_asking() {
+        let mut silences = started();
+        for _ in 0..10 {
+            assert!(silences.asked(&home(), at(0), at(5), Reach::Nothing).is_empty());
+        }
+        let opened = silences.asked(&home(), at(15), at(20), Reach::Nothing);
+        assert_eq!(opened[0].observations, 2);
+        assert!(silences.asked(&home(), at(15), at(21), Reach::Nothing).is_empty());
+        // A clock that was set back does not make them deaf.
+        assert_eq!(silences.asked(&home(), at(-90), at(-85), Reach::Nothing)[0].observations, 3);
     }
 
     #[test]
