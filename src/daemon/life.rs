@@ -19,7 +19,7 @@ use super::recording::{LIMITS, Lost, way_to_store};
 use super::reload::Reloader;
 use super::sentry::Sentry;
 use crate::config::{Config, Loaded, Paths, StoreUrl};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, shown_listener};
 use crate::serve::{App, Board, Door, DoorError, Metrics, MetricsError, Readiness, Record, ReloadRequest, serve};
 use crate::store::{Reader, Recorder, SpanFilter, StoreError};
 
@@ -66,7 +66,8 @@ pub enum RunError {
     Door(#[from] DoorError),
     /// The page's address.
     #[error(
-        "cannot serve on {address}; another program may hold it: use --listen or `[serve] listen` to choose another"
+        "cannot serve on {}; another program may hold it: use --listen or `[serve] listen` to choose another",
+        shown_listener(*.address)
     )]
     Listen {
         /// The address.
@@ -175,9 +176,10 @@ pub async fn run(options: RunOptions, stop: CancellationToken) -> Result<(), Run
         tokio::spawn(keep_house(recorder.clone(), config, metrics, Arc::clone(&sentry), stop.clone()));
         let standing = tokio::spawn(Arc::clone(&sentry).stand(recorder.clone(), stop.clone()));
         info!(
-            "watching {}; look at {}://{address}/ (metrics at /metrics); the record is {}",
+            "watching {}; look at {}://{}/ (metrics at /metrics); the record is {}",
             described(&instrument),
             door.scheme(),
+            shown_listener(address),
             database.display()
         );
         ready.round_scheduled();

@@ -14,6 +14,7 @@ use super::limiter::Limiter;
 use super::metrics::Metrics;
 use super::routes::{Shop, router};
 use crate::config::{Config, Token, TokenError};
+use crate::model::shown_listener;
 use crate::serve::{Limits, serve_routes};
 
 /// What the server bears. Most askers wait for their answer, so there are more connections than measurements.
@@ -39,7 +40,8 @@ pub enum HelperRunError {
     Metrics(#[from] prometheus::Error),
     /// The address.
     #[error(
-        "cannot listen on {address}; another program may hold it: use --listen or `[helper] listen` to choose another"
+        "cannot listen on {}; another program may hold it: use --listen or `[helper] listen` to choose another",
+        shown_listener(*.address)
     )]
     Listen {
         /// The address.
@@ -84,7 +86,7 @@ impl Helper {
     /// Serves until `stop`, then lets measurements under way finish for at most ten seconds.
     pub async fn run(self, stop: CancellationToken) {
         let asked = if self.shop.token.is_some() { "askers need the token" } else { "no token is asked for" };
-        info!("helping at http://{}/ ({asked}; metrics at /metrics)", self.address);
+        info!("helping at http://{}/ ({asked}; metrics at /metrics)", shown_listener(self.address));
         let limits = LIMITS.with_proxy(self.shop.behind_proxy);
         let routes = router(self.shop);
         serve_routes(limits, self.listener, |peer| routes.clone().layer(Extension(peer)), stop).await;

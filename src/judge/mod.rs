@@ -32,7 +32,7 @@ mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::model::{Baseline, CanaryReport, CountryCode, Evidence, Measurement, RuleId, Verdict};
+use crate::model::{Baseline, CanaryReport, CountryCode, Evidence, KnownAddresses, Measurement, RuleId, Verdict};
 
 pub use knowledge::{CertificateHash, InterceptionCa, InterceptionName, Knowledge};
 pub use page::rules_page;
@@ -46,11 +46,12 @@ pub const RULESET: u32 = 3;
 
 /// The opinion on `evidence`, seen from a vantage or about a site in `country` (block pages and sinkholes are known by
 /// country). The same evidence always gives the same verdict. That the controls are recent enough is the caller's care.
+/// Its sentences hold no address but those of the site: a page that is quoted may tell who asked.
 pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -> Verdict {
     let facts = facts::Facts::new(evidence, knowledge, country);
     let (rule, finding) = table::decide(&facts);
     let finding = finding.and(rules::experiments::beside(&facts, rule.id));
-    Verdict {
+    let verdict = Verdict {
         partial: partial::found(&facts, rule.status),
         measurement_id: evidence.measurement.measurement_id,
         status: rule.status,
@@ -62,7 +63,8 @@ pub fn judge(evidence: &Evidence, knowledge: &Knowledge, country: CountryCode) -
         reasons: finding.reasons,
         ruleset: RULESET,
         control: facts.controls.summary(),
-    }
+    };
+    KnownAddresses::of(evidence).hide_others_of(verdict)
 }
 
 /// Whether a measurement needs controls and canaries to be judged: anything but a plain answer (status below 400) over

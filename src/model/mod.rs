@@ -6,6 +6,7 @@ mod address;
 mod control;
 mod experiment;
 mod failure;
+mod hidden;
 mod ids;
 mod labels;
 mod measurement;
@@ -27,6 +28,7 @@ pub use control::{
 };
 pub use experiment::{Attempt, Experiment, ExperimentKind, ExperimentOutcome, answer_in_short};
 pub use failure::Failure;
+pub use hidden::KnownAddresses;
 pub use ids::{CanaryId, ControlId, CountryCode, InvalidId, MeasurementId, SiteId, SpanId, VantageId, WebhookId};
 pub use labels::UnknownLabel;
 pub(crate) use labels::labels;
@@ -35,7 +37,7 @@ pub use measurement::{
     HttpExchange, Measurement, QueryType, QuicHandshake, QuicHint, TcpConnect, TlsHandshake, Trigger,
 };
 pub use pace::{Baseline, Pace, TELLING_BODY};
-pub use private::{is_private, shown_resolver};
+pub use private::{is_private, shown_listener, shown_resolver};
 pub use silence::{ClockStep, SilenceCause, SilenceKind, VantageSpan};
 pub use site::{Report, Site};
 pub use slowness::{PacePart, SLOW_TIME, Slowness, TIMES_SLOWER};

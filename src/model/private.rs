@@ -21,19 +21,49 @@ pub fn is_private(ip: IpAddr) -> bool {
 /// A resolver as it may be shown to others: `udp://192.168.1.1:53` tells the vantage's own network and becomes
 /// `udp://private`; public ones stay.
 pub fn shown_resolver(resolver: &str) -> Cow<'_, str> {
-    let Some(start) = resolver.rfind('@').map(|at| at + 1).or_else(|| resolver.find("://").map(|at| at + 3)) else {
-        return Cow::Borrowed(resolver);
-    };
-    let (before, address) = resolver.split_at(start);
-    match address.parse::<SocketAddr>() {
-        Ok(address) if is_private(address.ip()) => Cow::Owned(format!("{before}{STAND_IN}")),
+    match with_address(resolver) {
+        Some((before, address)) if is_private(address) => Cow::Owned(format!("{before}{STAND_IN}")),
         _ => Cow::Borrowed(resolver),
     }
+}
+
+/// The address of a resolver, where it may be shown to others.
+pub(super) fn public_resolver(resolver: &str) -> Option<IpAddr> {
+    with_address(resolver).map(|(_, address)| address).filter(|address| !is_private(*address))
+}
+
+/// A resolver's address, and what stands before it.
+fn with_address(resolver: &str) -> Option<(&str, IpAddr)> {
+    let start = resolver.rfind('@').map(|at| at + 1).or_else(|| resolver.find("://").map(|at| at + 3))?;
+    let (before, address) = resolver.split_at(start);
+    Some((before, address.parse::<SocketAddr>().ok()?.ip()))
+}
+
+/// Where a server listens, as a log line may tell it: an address of this machine that is more than loopback or `0.0.0.0`
+/// is its own business, and whoever set it knows it.
+pub fn shown_listener(listen: SocketAddr) -> String {
+    let ip = listen.ip().to_canonical();
+    if ip.is_loopback() || ip.is_unspecified() { listen.to_string() } else { format!("ADDRESS:{}", listen.port()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_tells_its_port_and_no_address_of_the_machine() {
+        for (listen, shown) in [
+            ("127.0.0.1:9645", "127.0.0.1:9645"),
+            ("[::1]:9645", "[::1]:9645"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::]:80", "[::]:80"),
+            ("203.0.113.9:9645", "ADDRESS:9645"),
+            ("10.1.2.3:9645", "ADDRESS:9645"),
+            ("[2001:db8::1]:443", "ADDRESS:443"),
+        ] {
+            assert_eq!(shown_listener(listen.parse().unwrap()), shown);
+        }
+    }
 
     #[test]
     fn only_local_networks_are_hidden() {
@@ -53,6 +83,7 @@ mod tests {
             ("udp://[2620:fe::fe]:53", "udp://[2620:fe::fe]:53"),
         ] {
             assert_eq!(shown_resolver(resolver), shown);
+            assert_eq!(public_resolver(resolver).is_some(), resolver == shown && resolver != "system", "{resolver}");
         }
     }
 }
