@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderValue;
-use ipnet::IpNet;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::guard::Guard;
 use crate::probe::RequestHeaders;
+use crate::vantage::Inward;
 
 /// Bytes of a URL: what browsers and servers bear everywhere.
 const LONGEST_URL: usize = 2048;
@@ -77,13 +76,13 @@ impl Ask {
     ///
     /// # Errors
     /// When it is no such request, or asks for what is not done.
-    pub(super) fn read(body: &[u8], guard: &Guard, never: &[IpNet]) -> Result<Self, Refusal> {
+    pub(super) fn read(body: &[u8], inward: &Inward) -> Result<Self, Refusal> {
         let wire: Wire = serde_json::from_slice(body).map_err(|_| Refusal::NotARequest)?;
         let endpoints = wire.tcp_connect.unwrap_or_default();
         if endpoints.len() > MOST_ENDPOINTS {
             return Err(Refusal::TooMany);
         }
-        let url = web_url(&wire.http_request, guard, never)?;
+        let url = web_url(&wire.http_request, inward)?;
         let mut addresses = Vec::new();
         // What is no address is passed over, as other helpers do; the ports are the URL's, not the asker's.
         for ip in endpoints.iter().filter_map(|text| text.parse::<SocketAddr>().ok()).map(|endpoint| endpoint.ip()) {
@@ -107,7 +106,7 @@ impl Ask {
     }
 }
 
-fn web_url(text: &str, guard: &Guard, never: &[IpNet]) -> Result<Url, Refusal> {
+fn web_url(text: &str, inward: &Inward) -> Result<Url, Refusal> {
     if text.len() > LONGEST_URL {
         return Err(Refusal::TooLong);
     }
@@ -126,7 +125,7 @@ fn web_url(text: &str, guard: &Guard, never: &[IpNet]) -> Result<Url, Refusal> {
         Host::Ipv6(ip) => Some(IpAddr::from(ip)),
     };
     match literal {
-        Some(ip) if guard.forbids(ip, never) => Err(Refusal::Private),
+        Some(ip) if inward.forbids(ip) => Err(Refusal::Private),
         _ if url.port() == Some(0) => Err(Refusal::NotAUrl),
         _ => Ok(url),
     }
@@ -147,13 +146,18 @@ fn headers(wanted: &BTreeMap<String, Vec<String>>) -> RequestHeaders {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use serde_json::json;
 
     use super::*;
 
+    static INWARD: LazyLock<Inward> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Inward::now(&[]))
+    });
+
     fn read(body: &serde_json::Value) -> Result<Ask, Refusal> {
-        let guard = Guard::new(Vec::new());
-        Ask::read(body.to_string().as_bytes(), &guard, &guard.never())
+        Ask::read(body.to_string().as_bytes(), &INWARD)
     }
 
     fn read_url(url: &str) -> Result<Ask, Refusal> {
@@ -252,8 +256,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn hostile_bytes_never_panic(body: Vec<u8>, url in ".{0,60}") {
-            let guard = Guard::new(Vec::new());
-            let _ = Ask::read(&body, &guard, &[]);
+            let _ = Ask::read(&body, &INWARD);
             let _ = read_url(&url);
         }
     }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use super::answer::Answer;
 use super::ask::{Ask, Refusal};
-use super::guard::Guard;
 use super::metrics::Metrics;
 use crate::config::{Config, Role, VantageConfig, Via};
 use crate::model::{ControlId, CountryCode, InvalidId, SiteId, Trigger};
 use crate::probe::{Extras, ProbeSetupError, Prober, Target};
-use crate::vantage::Vantage;
+use crate::vantage::{Inward, Vantage};
 
 /// Longest measurement of one URL: askers, OONI's probes among them, wait for 30 s.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -46,7 +46,7 @@ pub(super) enum NoAnswer {
 pub(super) struct Desk {
     prober: Prober,
     vantage: Vantage,
-    guard: Guard,
+    allow_private: Vec<IpNet>,
     id: ControlId,
     site: SiteId,
     places: Semaphore,
@@ -70,7 +70,7 @@ impl Desk {
         Ok(Self {
             prober: Prober::new(&bounded)?,
             vantage,
-            guard: Guard::new(config.network.allow_private.clone()),
+            allow_private: config.network.allow_private.clone(),
             id: "helper".parse()?,
             site: "helper".parse()?,
             places: Semaphore::new(config.helper.max_in_flight),
@@ -79,20 +79,16 @@ impl Desk {
 
     /// Takes up the request whose body this is.
     pub(super) async fn answer(&self, body: &[u8], metrics: &Metrics) -> Result<Answer, NoAnswer> {
-        let never = self.guard.never();
-        let ask = Ask::read(body, &self.guard, &never).map_err(NoAnswer::Refused)?;
+        let inward = Inward::now(&self.allow_private).await;
+        let ask = Ask::read(body, &inward).map_err(NoAnswer::Refused)?;
         let turn = tokio::time::timeout(PATIENCE, self.places.acquire()).await;
         let Ok(Ok(_place)) = turn else { return Err(NoAnswer::Busy) };
         let _measuring = metrics.measuring();
         let target = Target { site: self.site.clone(), url: ask.url.clone() };
-        let extras = Extras {
-            also: ask.endpoints(),
-            tls_beside_http: ask.url.port().is_none(),
-            headers: ask.headers.clone(),
-            never,
-        };
+        let extras =
+            Extras { also: ask.endpoints(), tls_beside_http: ask.url.port().is_none(), headers: ask.headers.clone() };
         let measured = self.prober.measure_with(&target, &self.vantage, Trigger::Control, &extras);
         let measurement = tokio::time::timeout(DEADLINE, measured).await.map_err(|_| NoAnswer::TimedOut)?;
-        Ok(Answer::new(&self.id, &ask, &measurement, |ip| self.guard.forbids(ip, &extras.never)))
+        Ok(Answer::new(&self.id, &ask, &measurement, |ip| inward.forbids(ip)))
     }
 }

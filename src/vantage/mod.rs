@@ -5,6 +5,7 @@
 //! SOCKS5 tunnel. What is asked over it, and what the answers mean, is decided elsewhere.
 
 mod direct;
+mod inward;
 mod nat64;
 mod socks;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use tokio::net::UdpSocket;
 use crate::config::{ResolverSpec, Role, VantageConfig, Via};
 use crate::model::{CountryCode, Failure, VantageId};
 use direct::Direct;
+pub use inward::Inward;
 
 /// A byte stream to a peer: plain TCP, or a tunnel.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -12,6 +12,8 @@ use tokio::time::{Instant, timeout};
 
 /// The name that has IPv4 addresses alone, and which (RFC 7050 section 8.2).
 const KNOWN: (&str, [Ipv4Addr; 2]) = ("ipv4only.arpa", [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)]);
+/// An address that every machine with IPv4 has a way to (a root server's).
+const SOMEWHERE: ([u8; 4], u16) = ([193, 0, 14, 129], 53);
 /// How long the system may look that up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a prefix is believed, and how long that there is none.
@@ -24,13 +26,22 @@ static LEARNT: Mutex<Option<(Instant, Option<Prefix>)>> = Mutex::const_new(None)
 /// A way that ends at a router which says that it does not go on is a way: that may be a block.
 pub(super) async fn translated(address: SocketAddr) -> Option<SocketAddr> {
     let SocketAddr::V4(v4) = address else { return None };
-    let somewhere = SocketAddr::new(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xc000, 0xaa).into(), 9);
-    if has_route(Ipv4Addr::UNSPECIFIED.into(), address) || !has_route(Ipv6Addr::UNSPECIFIED.into(), somewhere) {
+    let prefix = prefix_towards(address).await?;
+    Some(SocketAddr::new(prefix.put(*v4.ip()).into(), v4.port()))
+}
+
+/// What the translator of this machine's network stands behind, where the machine has IPv6 alone.
+pub(super) async fn prefix_here() -> Option<Prefix> {
+    prefix_towards(SocketAddr::from(SOMEWHERE)).await
+}
+
+async fn prefix_towards(address: SocketAddr) -> Option<Prefix> {
+    let behind = SocketAddr::new(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0xc000, 0xaa).into(), 9);
+    if has_route(Ipv4Addr::UNSPECIFIED.into(), address) || !has_route(Ipv6Addr::UNSPECIFIED.into(), behind) {
         return None;
     }
     // By itself: what is learnt counts for all, also when who asked first is called off.
-    let prefix = tokio::spawn(prefix()).await.ok().flatten()?;
-    Some(SocketAddr::new(prefix.put(*v4.ip()).into(), v4.port()))
+    tokio::spawn(prefix()).await.ok().flatten()
 }
 
 /// Whether the kernel knows a way there; nothing is sent.
@@ -62,7 +73,7 @@ async fn prefix() -> Option<Prefix> {
 
 /// A translator's prefix (RFC 6052 section 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Prefix {
+pub(super) struct Prefix {
     bits: [u8; 16],
     /// 32, 40, 48, 56, 64 or 96.
     length: u8,
@@ -73,7 +84,7 @@ const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
 
 impl Prefix {
     /// The prefix of one of the known name's addresses.
-    fn of(address: Ipv6Addr) -> Option<Self> {
+    pub(super) fn of(address: Ipv6Addr) -> Option<Self> {
         LENGTHS.into_iter().find_map(|length| {
             let places = places(length);
             let octets = address.octets();
@@ -83,6 +94,14 @@ impl Prefix {
             bits[..of_prefix].copy_from_slice(&octets[..of_prefix]);
             KNOWN.1.contains(&embedded).then_some(Self { bits, length })
         })
+    }
+
+    /// The IPv4 address behind the prefix, if the address is one of its.
+    pub(super) fn taken_from(self, address: Ipv6Addr) -> Option<Ipv4Addr> {
+        let octets = address.octets();
+        let of_prefix = usize::from(self.length / 8);
+        let embedded = Ipv4Addr::from(places(self.length).map(|place| octets[place]));
+        (octets[..of_prefix] == self.bits[..of_prefix]).then_some(embedded)
     }
 
     fn put(self, address: Ipv4Addr) -> Ipv6Addr {
@@ -122,6 +141,8 @@ mod tests {
             let prefix = Prefix { bits: prefix.parse::<Ipv6Addr>().unwrap().octets(), length };
             let expected: Ipv6Addr = expected.parse().unwrap();
             assert_eq!(prefix.put(Ipv4Addr::new(192, 0, 2, 33)), expected, "/{length}");
+            assert_eq!(prefix.taken_from(expected), Some(Ipv4Addr::new(192, 0, 2, 33)), "/{length}");
+            assert_eq!(prefix.taken_from("2001:db9::1".parse().unwrap()), None, "/{length}");
             for known in KNOWN.1 {
                 assert_eq!(Prefix::of(prefix.put(known)), Some(prefix), "/{length} is learnt");
             }

@@ -134,7 +134,7 @@ pub(crate) async fn clear_text(
                 .write_all(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").as_bytes())
                 .await
         }
-        // To the prober's own host: the inner server in four writings, and a cloud's metadata.
+        // To the prober's own host: the inner server in four writings, and what two clouds tell their guests.
         "inward" => {
             let port = inner.port();
             let places = [
@@ -142,6 +142,7 @@ pub(crate) async fn clear_text(
                 format!("http://[::ffff:127.0.0.99]:{port}/"),
                 format!("http://[64:ff9b::7f00:63]:{port}/"),
                 "http://169.254.169.254/latest/meta-data/".to_owned(),
+                "http://168.63.129.16/machine?comp=goalstate".to_owned(),
                 format!("http://0x7f000063:{port}/"),
             ];
             let number: usize = path.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);

@@ -149,9 +149,10 @@ impl Bench<'_> {
         let query = DnsQuery { hop: 0, name, query_type: QueryType::A, role: DnsRole::Own, origin: now, timeout };
         let asked = dns::ask(self.vantage, resolver, &query, self.prober.resolver_tls());
         let exchanges = timeout_at(self.deadline.into(), asked).await.unwrap_or_default();
+        let inward = self.prober.inward().await;
         let public = |exchange: &DnsExchange| {
             let answers = exchange.answers.iter().filter(|answer| answer.matches_question);
-            answers.flat_map(|answer| answer.addresses.clone()).find(|ip| !self.prober.is_bogon(*ip))
+            answers.flat_map(|answer| answer.addresses.clone()).find(|ip| !inward.forbids(*ip))
         };
         if let Some(ip) = exchanges.iter().find_map(public) {
             return Ok(ip);

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::probe::Prober;
 use crate::probe::outcome::last_hop;
-use crate::vantage::Vantage;
+use crate::vantage::{Inward, Vantage};
 
 /// One experiment to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +139,7 @@ pub async fn designs(
     {
         chosen.push(Design::OtherResolvers { resolver: resolver.clone(), name: name.clone() });
     }
-    if let Some((failing, other)) = place.other_family(prober)
+    if let Some((failing, other)) = place.other_family(&prober.inward().await)
         && matches!(place.host, Host::Domain(_))
         && (other.is_ipv4() || prober.has_ipv6(vantage).await)
     {
@@ -252,7 +252,7 @@ impl<'m> Place<'m> {
 
     /// An own address of a family all of whose addresses failed, and one of the other family that any resolver gave and
     /// the measurement did not get to.
-    fn other_family(&self, prober: &Prober) -> Option<(SocketAddr, SocketAddr)> {
+    fn other_family(&self, inward: &Inward) -> Option<(SocketAddr, SocketAddr)> {
         let failing = self.own_tcp().next()?.address;
         let dialled: Vec<IpAddr> = self.measurement.tcp.iter().map(|tcp| tcp.address.ip()).collect();
         if dialled.iter().any(|ip| ip.is_ipv4() != failing.is_ipv4()) {
@@ -260,7 +260,7 @@ impl<'m> Place<'m> {
         }
         let answers = self.measurement.dns.iter().filter(|dns| dns.hop == self.hop).flat_map(|dns| &dns.answers);
         let mut given = answers.filter(|answer| answer.matches_question).flat_map(|answer| answer.addresses.iter());
-        let other = given.find(|ip| ip.is_ipv4() != failing.is_ipv4() && !prober.is_bogon(**ip))?;
+        let other = given.find(|ip| ip.is_ipv4() != failing.is_ipv4() && !inward.forbids(**ip))?;
         Some((failing, SocketAddr::new(*other, failing.port())))
     }
 }

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
-
 use super::hop::Hop;
 use crate::probe::http::RequestHeaders;
 
@@ -23,8 +21,6 @@ pub struct Extras {
     pub tls_beside_http: bool,
     /// Header fields of the request in place of our own.
     pub headers: RequestHeaders,
-    /// Ranges that are treated as bogons though they are public.
-    pub never: Vec<IpNet>,
 }
 
 /// Which of them have been tried.

@@ -28,7 +28,7 @@ use super::dns::{self, DnsQuery, Reference, ReferenceError};
 use super::roots::{Roots, RootsError};
 use crate::config::{Config, ProbeConfig, ResolverSpec};
 use crate::model::{DnsExchange, DnsRole, Measurement, MeasurementId, QueryType, SiteId, Timestamp, Trigger};
-use crate::vantage::Vantage;
+use crate::vantage::{Inward, Vantage};
 
 /// What is to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,9 +102,9 @@ impl Prober {
         &self.timeouts
     }
 
-    /// Whether `ip` cannot be a public site's.
-    pub(super) fn is_bogon(&self, ip: std::net::IpAddr) -> bool {
-        crate::model::is_bogon(ip, &self.allow_private)
+    /// Which addresses must not be dialled at the moment.
+    pub(super) async fn inward(&self) -> Inward {
+        Inward::now(&self.allow_private).await
     }
 
     /// Whether `vantage` has a way to the IPv6 internet.

@@ -23,11 +23,11 @@ use super::{Prober, question};
 use crate::config::Role;
 use crate::model::{
     AddressFamily, AddressOrigin, DnsExchange, Failure, HttpExchange, QueryType, QuicHandshake, QuicHint, TcpConnect,
-    Timestamp, TlsHandshake, Trigger, carried, is_bogon,
+    Timestamp, TlsHandshake, Trigger,
 };
 use crate::probe::http;
 use crate::probe::quic::{self, Offer};
-use crate::vantage::Vantage;
+use crate::vantage::{Inward, Vantage};
 
 /// Redirects followed at most.
 const MAX_REDIRECTS: u8 = 10;
@@ -63,6 +63,8 @@ pub(super) struct Round<'a> {
     prober: &'a Prober,
     vantage: &'a Vantage,
     extras: &'a Extras,
+    /// What must not be dialled.
+    inward: Inward,
     origin: Instant,
     deadline: Instant,
     ipv6: bool,
@@ -92,6 +94,7 @@ impl<'a> Round<'a> {
             prober,
             vantage,
             extras,
+            inward: prober.inward().await,
             origin,
             deadline: origin + prober.timeouts.url_timeout,
             ipv6: prober.ipv6.available(vantage).await,
@@ -271,7 +274,7 @@ impl<'a> Round<'a> {
 
     fn dial_aside(&mut self, at: usize) {
         let Some(hop) = self.hops.get(at) else { return };
-        let usable = |ip: IpAddr| (ip.is_ipv4() || self.ipv6) && !is_forbidden(self.prober, self.extras, ip);
+        let usable = |ip: IpAddr| (ip.is_ipv4() || self.ipv6) && !self.inward.forbids(ip);
         for address in self.aside.next(self.extras, hop, usable) {
             let dial = Dial {
                 hop: hop.index,
@@ -448,7 +451,7 @@ impl<'a> Round<'a> {
     fn learn(&mut self, at: usize, addresses: &[IpAddr], origin: AddressOrigin) {
         let Some(hop) = self.hops.get_mut(at) else { return };
         for &ip in addresses {
-            if is_forbidden(self.prober, self.extras, ip) {
+            if self.inward.forbids(ip) {
                 if origin == AddressOrigin::Own {
                     hop.plan.refuse_own(ip);
                 }
@@ -486,12 +489,6 @@ impl<'a> Round<'a> {
         self.seen.quic.sort_by_key(|quic| (quic.hop, quic.started));
         self.seen
     }
-}
-
-/// Whether `ip` must not be dialled.
-fn is_forbidden(prober: &Prober, extras: &Extras, ip: IpAddr) -> bool {
-    let never = |range: &ipnet::IpNet| range.contains(&ip) || range.contains(&carried(ip));
-    is_bogon(ip, &prober.allow_private) || extras.never.iter().any(never)
 }
 
 fn without_fragment(mut url: Url) -> Url {

@@ -133,7 +133,8 @@ async fn silence_is_asked_twice() {
         assert_eq!(exchange.failure, Some(Failure::GenericTimeout));
         assert!(exchange.answers.is_empty());
     }
-    assert!(first.elapsed.as_duration() >= SHORT);
+    // Its time runs from when the question was due; to open a socket takes of it.
+    assert!(first.started.as_duration() + first.elapsed.as_duration() >= SHORT - Duration::from_millis(1));
     assert!(second.started.as_duration() >= SHORT / 2);
 }
 

@@ -1,0 +1,116 @@
+//! Where nobody is led: a site, a censor or an asker must not make this machine reach into itself or its own network.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::nat64::{self, Prefix};
+use crate::model::{carried, is_bogon};
+
+/// Azure's own service for its guests, at an address that looks public. Other clouds keep theirs in ranges that are
+/// bogons.
+const AZURE_WIRE_SERVER: [u8; 4] = [168, 63, 129, 16];
+
+/// Which addresses are off limits at the moment.
+#[derive(Debug, Clone)]
+pub struct Inward {
+    allow_private: Vec<IpNet>,
+    /// Addresses that look public and are off limits all the same.
+    never: Vec<IpAddr>,
+    translator: Option<Prefix>,
+}
+
+impl Inward {
+    /// What is off limits now, where the ranges of `[network] allow_private` are public: what cannot be public, what this
+    /// machine itself has (what listens there may count on a firewall before it), and what a translator (NAT64) leads to
+    /// any of those.
+    pub async fn now(allow_private: &[IpNet]) -> Self {
+        let own = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
+        });
+        let never = own.chain([IpAddr::from(AZURE_WIRE_SERVER)]).collect();
+        Self { allow_private: allow_private.to_vec(), never, translator: nat64::prefix_here().await }
+    }
+
+    /// Whether `ip` is off limits.
+    pub fn forbids(&self, ip: IpAddr) -> bool {
+        let ip = match (ip, self.translator) {
+            (IpAddr::V6(v6), Some(prefix)) => prefix.taken_from(v6).map_or(ip, IpAddr::V4),
+            _ => ip,
+        };
+        let forms = [ip, carried(ip)];
+        if forms.iter().any(|form| self.allow_private.iter().any(|range| range.contains(form))) {
+            return false;
+        }
+        is_bogon(ip, &[]) || forms.iter().any(|form| self.never.contains(form))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn whatever_leads_inside_is_forbidden() {
+        let inward = Inward::now(&[]).await;
+        for text in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.20.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "0.0.0.0",
+            "224.0.0.251",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00:ec2::254",
+            "ff02::fb",
+            "::ffff:127.0.0.1",
+            "::ffff:168.63.129.16",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b::a83f:8110",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+        ] {
+            assert!(inward.forbids(ip(text)), "{text}");
+        }
+        for text in ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "2a00:64::a00:1"] {
+            assert!(!inward.forbids(ip(text)), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn this_machines_own_addresses_are_forbidden_unless_allowed() {
+        let own = Inward { never: vec![ip("8.8.8.8"), ip("2606:4700::1111")], ..Inward::now(&[]).await };
+        for text in ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1111"] {
+            assert!(own.forbids(ip(text)), "{text}");
+        }
+        let allowed = Inward { allow_private: vec!["8.8.0.0/16".parse().unwrap()], ..own };
+        assert!(!allowed.forbids(ip("8.8.8.8")) && !allowed.forbids(ip("::ffff:8.8.8.8")));
+        assert!(allowed.forbids(ip("2606:4700::1111")));
+        assert!(Inward::now(&[]).await.never.contains(&ip("127.0.0.1")), "the system tells them");
+        assert!(!Inward::now(&["127.0.0.0/8".parse().unwrap()]).await.forbids(ip("127.0.0.1")));
+    }
+
+    #[tokio::test]
+    async fn a_translator_of_the_network_s_own_is_seen_through() {
+        let learnt = Prefix::of("2a00:64::192.0.0.170".parse().unwrap());
+        let inward = Inward { translator: learnt, ..Inward::now(&[]).await };
+        for text in ["2a00:64::10.0.0.1", "2a00:64::169.254.169.254", "2a00:64::168.63.129.16", "2a00:64::127.0.0.1"] {
+            assert!(inward.forbids(ip(text)), "{text}");
+        }
+        for text in ["2a00:64::8.8.8.8", "2a00:65::10.0.0.1"] {
+            assert!(!inward.forbids(ip(text)), "{text}");
+        }
+    }
+}
