@@ -123,10 +123,20 @@ fn all_faults_of_all_files_are_told_at_once() {
         "4 | tls_timeout = \"ten\"\n  |               ^^^^^",
         "6 faults",
     ];
-    for command in [&["config", "check"][..], &["run"], &["status"], &["history"], &["check", "a"], &["measurements"]] {
+    for command in [&["config", "check"][..], &["status"], &["history"], &["check", "a"], &["measurements"]] {
         let ended = place.run(command);
         ended.refused(2, &said);
         assert_eq!(ended.stdout, "", "{command:?}");
+    }
+    // A service's errors go into a log, which shows nothing of the files.
+    let ended = place.run(&["run"]);
+    let (of_lines, told): (Vec<&str>, Vec<&str>) = said.iter().partition(|text| {
+        text.contains(" | ") || ["htp:/a", "targets.toml:2:6", "6 faults", "did you mean `name`?"].contains(text)
+    });
+    ended.refused(2, &told);
+    ended.refused(2, &["`blockspan config check` shows the lines"]);
+    for text in of_lines.into_iter().chain(["\"ten\""]) {
+        assert!(!ended.stderr.contains(text), "{text}: {}", ended.stderr);
     }
     assert!(!place.path("blockspan.db").exists());
 }
@@ -170,7 +180,7 @@ fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
 fn faults_on_the_command_line_are_told_too() {
     let place = place();
     place.run(&["--store", "mysql://x", "status"]).refused(2, &["mysql://x", "sqlite://"]);
-    place.run(&["run", "--listen", "nowhere"]).refused(2, &["nowhere", "127.0.0.1:9645"]);
+    place.run(&["run", "--listen", "nowhere"]).refused(2, &["`--listen` is not an address", "127.0.0.1:9645"]);
     place.run(&["histroy"]).refused(2, &["histroy", "history"]);
     place.run(&["history", "--format", "xml"]).refused(2, &["xml", "chart"]);
     place.run(&["history", "--since", "soon"]).refused(2, &["soon", "expected"]);

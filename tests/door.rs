@@ -142,6 +142,32 @@ fn who_comes_over_the_network_without_a_token_may_look_and_not_act() {
     assert_eq!(reload.status, 403);
     assert!(reload.body.contains("token_file"), "{reload:?}");
     daemon.stop(Signal::SIGTERM);
+    // The same where they come by a proxy on this machine.
+    let daemon = Daemon::start(&place);
+    assert_eq!((daemon.get("/").status, daemon.get("/probe?target=x").status), (200, 403));
+    assert_eq!(daemon.post("/-/reload").status, 403);
+    daemon.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn an_open_server_answers_to_its_addresses_and_to_the_names_that_are_listed() {
+    let world = World::start();
+    let place = place(&world, "unprotected = true\nhosts = [\"status.example.org\"]");
+    let process = Process::spawn(&mut place.command(&["run", "--listen", "0.0.0.0:0"]));
+    let daemon = Daemon::serving(process);
+    let status = |host: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", daemon.address.port())).unwrap();
+        write!(stream, "GET /api/v1/sites HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for host in ["localhost", "127.0.0.1:9645", "192.0.2.7", "[2001:db8::1]:80", "status.example.org"] {
+        assert_eq!(status(host), "200", "{host}");
+    }
+    // A page of that name was made to point here.
+    assert_eq!(status("evil.example"), "421");
+    daemon.stop(Signal::SIGTERM);
 }
 
 #[test]

@@ -124,13 +124,15 @@ scope = "foreign"
 #[test]
 fn it_does_not_open_itself_to_the_network_by_oversight() {
     let place = Place::with(&[("token", "a-secret-of-friends\n"), ("empty", "\n")]);
-    place.run(&["helper", "--listen", "0.0.0.0:0"]).refused(2, &["0.0.0.0:0", "asks for no token", "--unprotected"]);
-    place.run(&["helper", "--listen", "[::]:0"]).refused(2, &["[::]:0", "token_file"]);
-    place.run(&["helper", "--listen", "nowhere"]).refused(2, &["nowhere", "127.0.0.1:9645"]);
-    place.run(&["helper", "--token-file", "nowhere"]).refused(2, &["--token-file nowhere", "no such file"]);
-    place.run(&["helper", "--token-file", "empty"]).refused(2, &["empty file"]);
+    place.run(&["helper", "--listen", "0.0.0.0:0"]).refused(2, &["asks for no token", "--unprotected"]);
+    place.run(&["helper", "--listen", "[::]:0"]).refused(2, &["asks for no token", "token_file"]);
+    place.run(&["helper", "--listen", "nowhere"]).refused(2, &["`--listen` is not an address", "127.0.0.1:9645"]);
+    place
+        .run(&["helper", "--token-file", "nowhere"])
+        .refused(2, &["`--token-file` names a file that cannot be read", "no such file"]);
+    place.run(&["helper", "--token-file", "empty"]).refused(2, &["`--token-file` names an empty file"]);
     place.write("blockspan.toml", "[helper]\nlisten = \"0.0.0.0:9646\"\nper_minut = 7\n");
-    place.run(&["helper"]).refused(2, &["blockspan.toml:2:10", "asks for no token", "did you mean `per_minute`?"]);
+    place.run(&["helper"]).refused(2, &["blockspan.toml:2:10", "asks for no token", "unknown key `per_minut`"]);
     place.write("blockspan.toml", "[control]\nresolvers = []\n");
     place.run(&["helper"]).refused(2, &["nobody to look names up with"]);
 

@@ -87,7 +87,7 @@ fn receive(stream: TcpStream, seen: &Mutex<Vec<Came>>) -> Option<()> {
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
         }
-        assert!(line.starts_with("POST /hook HTTP/1.1"), "{line}");
+        assert!(line.starts_with("POST /hook HTTP/1.1") || line.starts_with("POST /hook?key=s3cret "), "{line}");
         let mut headers = BTreeMap::new();
         loop {
             let mut line = String::new();
@@ -219,6 +219,28 @@ fn what_was_not_taken_for_too_long_is_let_go_and_one_that_wants_no_more_is_left_
     daemon.metric_becomes("blockspan_webhook_messages_total", &given_up, 2.0);
     assert_eq!(*asked.lock().unwrap(), 1, "who wants no more is not asked again");
     daemon.stop(Signal::SIGTERM);
+}
+
+#[test]
+fn the_address_of_a_webhook_may_be_a_secret_in_a_file() {
+    let world = World::start();
+    let receiver = Receiver::start();
+    let place = place(&world, receiver.address, "");
+    let config = place.read("blockspan.toml");
+    let url = format!("url = \"http://{}/hook\"", receiver.address);
+    assert!(config.contains(&url));
+    place.write("hook.url", &format!("http://{}/hook?key=s3cret\n", receiver.address));
+    place.write("blockspan.toml", &config.replace(&url, &format!("{url}\nurl_file = \"hook.url\"")));
+    place.run(&["config", "check"]).refused(2, &["`url` and `url_file` cannot both be given"]);
+    place.write("blockspan.toml", &config.replace(&url, "url_file = \"nowhere\""));
+    place.run(&["config", "check"]).refused(2, &["`url_file` names a file that cannot be read"]);
+    place.write("blockspan.toml", &config.replace(&url, "url_file = \"hook.url\""));
+    let daemon = Daemon::start(&place);
+    block(&daemon, &world, true);
+    until("it is told", || (!receiver.taken().is_empty()).then_some(()));
+    assert!(!daemon.get("/").body.contains("s3cret"));
+    let log = daemon.stop(Signal::SIGTERM);
+    assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]

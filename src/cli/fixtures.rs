@@ -100,6 +100,7 @@ pub(crate) fn config() -> Config {
             unprotected: false,
             tls: None,
             token_file: None,
+            hosts: Vec::new(),
             cors: Vec::new(),
         },
         tls: TlsConfig { extra_roots: Vec::new() },

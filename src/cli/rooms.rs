@@ -2,6 +2,7 @@
 //!
 //! Commands see the record through `Record`, so that they can be tested without a database.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{GlobalArgs, HelperArgs, RunArgs};
 use super::fault::Fault;
-use crate::config::{Config, HelperOverrides, Loaded, Overrides, Paths, ServeConfig, StoreUrl};
+use crate::config::{Config, ConfigErrors, HelperOverrides, Loaded, Overrides, Paths, ServeConfig, StoreUrl};
 use crate::confine::Needs;
 use crate::daemon::{Instrument, Reached, RunOptions, SetupError};
 use crate::detect::{Life, SeriesState};
@@ -25,7 +26,7 @@ use crate::store::{
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
-    Paths { targets: global.targets.clone(), only_urls: false, config: global.config.clone(), overrides }
+    Paths { targets: global.targets.clone(), only_urls: false, config: global.config.clone(), overrides }.or_of_system()
 }
 
 /// Reads targets and configuration.
@@ -46,6 +47,12 @@ pub(super) fn load_to_measure(global: &GlobalArgs, only_urls: bool, colour: bool
 
 fn read(paths: &Paths, colour: bool) -> Result<Loaded, Fault> {
     crate::config::load(paths).map_err(|errors| Fault::Config(errors.render(colour)))
+}
+
+/// The faults of what a service runs with: laid out for who started it at a terminal, and without the lines of the files
+/// where they go into a log.
+fn of_service(errors: &ConfigErrors, colour: bool) -> Fault {
+    Fault::Config(if std::io::stderr().is_terminal() { errors.render(colour) } else { errors.told() })
 }
 
 /// What the commands read from the store.
@@ -220,7 +227,7 @@ pub(super) fn measure(
 /// The configuration is wrong, or the daemon cannot start.
 pub(super) fn run(global: &GlobalArgs, args: &RunArgs, colour: bool) -> Result<(), Fault> {
     let listen = args.listen.as_deref();
-    let loaded = load(global, listen, colour)?;
+    let loaded = crate::config::load(&paths(global, listen)).map_err(|errors| of_service(&errors, colour))?;
     give_up_rights(&loaded.files, &loaded.config.store.url, needs_capability(loaded.config.serve.listen));
     let options = RunOptions {
         once: args.once,
@@ -259,8 +266,9 @@ pub(super) fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<(), Fault> {
 pub(super) fn helper(global: &GlobalArgs, args: &HelperArgs, colour: bool) -> Result<(), Fault> {
     let (listen, token_file) = (args.listen.clone(), args.token_file.clone());
     let overrides = HelperOverrides { listen, token_file, unprotected: args.unprotected };
-    let loaded = crate::config::load_helper(global.config.as_deref(), &overrides)
-        .map_err(|errors| Fault::Config(errors.render(colour)))?;
+    let config = paths(global, None).config;
+    let loaded =
+        crate::config::load_helper(config.as_deref(), &overrides).map_err(|errors| of_service(&errors, colour))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -25,6 +25,8 @@ pub struct ConfigFault {
     pub label: String,
     /// What was expected, or what to do.
     pub help: Option<String>,
+    /// That quotes what stands in the file.
+    pub(super) help_quotes: bool,
     /// Another place that has to do with it, and what it is.
     pub also: Option<Also>,
     pub(super) source: Option<Arc<Source>>,
@@ -71,11 +73,13 @@ pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) label: String,
     pub(super) help: Option<String>,
+    /// The help quotes the value.
+    pub(super) quotes: bool,
 }
 
 impl Wrong {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), label: String::new(), help: None }
+        Self { message: message.into(), label: String::new(), help: None, quotes: false }
     }
 
     /// What the marked text is.
@@ -88,6 +92,11 @@ impl Wrong {
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// What to write in its place, made of what stands there.
+    pub(super) fn write(self, text: impl fmt::Display) -> Self {
+        Self { quotes: true, ..self.help(format!("write \"{text}\"")) }
     }
 
     /// What should have stood there.
@@ -120,6 +129,7 @@ impl Findings {
             message: wrong.message,
             label: wrong.label,
             help: wrong.help,
+            help_quotes: wrong.quotes,
             also,
             source: Some(Arc::clone(source)),
         });
@@ -136,6 +146,7 @@ impl Findings {
             message: wrong.message,
             label: wrong.label,
             help: wrong.help,
+            help_quotes: wrong.quotes,
             also: None,
             source: None,
         });

@@ -25,6 +25,7 @@ impl Default for ServeConfig {
             unprotected: false,
             tls: None,
             token_file: None,
+            hosts: Vec::new(),
             cors: Vec::new(),
         }
     }
@@ -73,6 +74,7 @@ pub(super) fn read_serve(fields: &mut Fields<'_>) -> ServeConfig {
         unprotected: unprotected.unwrap_or(default.unprotected),
         tls: certificate.zip(key).map(|(certificate, key)| (certificate.value, key.value)),
         token_file: token_file.map(|at| at.value),
+        hosts: fields.list("hosts", parsed(host)).unwrap_or_default().into_iter().map(|at| at.value).collect(),
         cors: fields.list("cors", parsed(origin)).unwrap_or_default().into_iter().map(|at| at.value).collect(),
     }
 }
@@ -87,6 +89,17 @@ fn pem_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {
     }
 }
 
+/// Reads the name of a host, without port.
+fn host(text: &str) -> Result<String, Wrong> {
+    let not_one =
+        || Wrong::new("is not the name of a host").expected("a name alone, for example \"status.example.org\"");
+    match url::Host::parse(text) {
+        Ok(url::Host::Domain(name)) if !text.contains(['/', '%']) => Ok(name),
+        Ok(url::Host::Domain(_)) | Err(_) => Err(not_one()),
+        Ok(_) => Err(not_one().label("an address").help("leave it out: addresses need not be listed")),
+    }
+}
+
 /// Reads an origin (RFC 6454) whose pages may read the API, or `*`.
 fn origin(text: &str) -> Result<String, Wrong> {
     let not_one =
@@ -97,7 +110,7 @@ fn origin(text: &str) -> Result<String, Wrong> {
     let url = web_url(text).map_err(|_| not_one())?;
     let origin = url.origin().ascii_serialization();
     if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
-        return Err(not_one().label("more than scheme, host and port").help(format!("write \"{}\"", clip(&origin))));
+        return Err(not_one().label("more than scheme, host and port").write(clip(&origin)));
     }
     Ok(origin)
 }
@@ -146,7 +159,7 @@ pub(super) fn check_open(
         (false, true) => "TLS",
         (true, _) => "a token",
     };
-    doc.warn(span, format!("page, metrics and reload at {listen} are open to the network, without {without}"));
+    doc.warn(span, format!("page, metrics and reload are open to the network, without {without}"));
     Ok(())
 }
 
@@ -165,7 +178,7 @@ pub(super) fn store_url(text: &str) -> Result<StoreUrl, Wrong> {
             .expected("\"sqlite://PATH\", for example \"sqlite://blockspan.db\"")),
         Some(_) => Err(not_one().label("unknown scheme")),
         None if text.is_empty() || text.contains(':') => Err(not_one().label("no scheme")),
-        None => Err(not_one().label("no scheme").help(format!("write \"sqlite://{}\"", clip(text)))),
+        None => Err(not_one().label("no scheme").write(format_args!("sqlite://{}", clip(text)))),
     }
 }
 

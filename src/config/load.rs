@@ -29,6 +29,9 @@ pub struct Overrides {
     pub listen: Option<String>,
 }
 
+/// Where a package puts both files.
+const SYSTEM: &str = "/etc/blockspan";
+
 /// Which files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -40,6 +43,25 @@ pub struct Paths {
     pub config: Option<PathBuf>,
     /// What the command line says over the files.
     pub overrides: Overrides,
+}
+
+impl Paths {
+    /// The same; but where none was named and the working directory has neither file, those of the system, if it has both.
+    #[must_use]
+    pub fn or_of_system(self) -> Self {
+        self.or_of(Path::new(""), Path::new(SYSTEM))
+    }
+
+    fn or_of(self, here: &Path, system: &Path) -> Self {
+        let is_named = self.config.is_some() || self.targets != Path::new(DEFAULT_TARGETS);
+        // A directory that may not be entered holds nothing for us: `sudo -u blockspan` is typed in root's home, too.
+        let is_there = |directory: &Path, file| directory.join(file).symlink_metadata().is_ok();
+        let is_here = is_there(here, DEFAULT_TARGETS) || is_there(here, DEFAULT_CONFIG);
+        if is_named || is_here || !is_there(system, DEFAULT_TARGETS) || !is_there(system, DEFAULT_CONFIG) {
+            return self;
+        }
+        Self { targets: system.join(DEFAULT_TARGETS), config: Some(system.join(DEFAULT_CONFIG)), ..self }
+    }
 }
 
 impl Default for Paths {
@@ -205,5 +227,27 @@ fn override_with(option: &str, text: &str, findings: &Findings, set: impl FnOnce
     if let Err(mut wrong) = set(text, doc) {
         wrong.message = format!("`{option}` {}", wrong.message);
         doc.fault(&span, wrong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_the_system_are_taken_where_there_are_none_here_and_none_is_named() {
+        let (here, system) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let chosen = |paths: &Paths| paths.clone().or_of(here.path(), system.path());
+        let unnamed = Paths::default();
+        std::fs::write(system.path().join(DEFAULT_TARGETS), "").unwrap();
+        assert_eq!(chosen(&unnamed), unnamed, "a part of them is not taken");
+        std::fs::write(system.path().join(DEFAULT_CONFIG), "").unwrap();
+        let taken = chosen(&unnamed);
+        assert_eq!(taken.targets, system.path().join(DEFAULT_TARGETS));
+        assert_eq!(taken.config, Some(system.path().join(DEFAULT_CONFIG)));
+        let named = Paths { config: Some("mine.toml".into()), ..Paths::default() };
+        assert_eq!(chosen(&named), named);
+        std::fs::write(here.path().join(DEFAULT_CONFIG), "").unwrap();
+        assert_eq!(chosen(&unnamed), unnamed, "what is here counts");
     }
 }

@@ -45,11 +45,11 @@ fn range(text: &str) -> Result<IpNet, Wrong> {
     let not_one = || Wrong::new("is not a range of addresses");
     let expected = "ADDRESS/BITS (CIDR), for example \"10.0.0.0/8\" or \"fd00::/8\"";
     let net: IpNet = text.parse().map_err(|_| match text.parse::<std::net::IpAddr>() {
-        Ok(ip) => not_one().label("no `/BITS`").help(format!("for this one address write \"{}\"", IpNet::from(ip))),
+        Ok(ip) => not_one().label("no `/BITS`").write(IpNet::from(ip)),
         Err(_) => not_one().expected(expected),
     })?;
     if net.addr() != net.network() {
-        return Err(not_one().label("bits set behind the prefix").help(format!("did you mean \"{}\"?", net.trunc())));
+        return Err(not_one().label("bits set behind the prefix").write(net.trunc()));
     }
     Ok(net)
 }

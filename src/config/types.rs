@@ -67,6 +67,8 @@ pub struct WebhookConfig {
     pub id: WebhookId,
     /// Where messages are posted. It may be a secret itself, so it is never shown.
     pub url: Url,
+    /// The file that holds that, where it is one.
+    pub url_file: Option<PathBuf>,
     /// The file with the secret that signs the messages.
     pub secret_file: Option<PathBuf>,
     /// Of which events it is told (default all).
@@ -177,6 +179,8 @@ pub struct ServeConfig {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The file with the token that is asked for; None: nobody is asked.
     pub token_file: Option<PathBuf>,
+    /// Names that it answers to, beside `localhost` and its address: those of a proxy in front of it, for one.
+    pub hosts: Vec<String>,
     /// Origins whose pages may read the API and the feed (CORS); none by default, `*` is everyone.
     pub cors: Vec<String>,
 }

@@ -30,7 +30,7 @@ pub(super) fn web_url(text: &str) -> Result<Url, Wrong> {
         let whole = format!("https://{text}");
         return Err(match Url::parse(&whole) {
             Ok(url) if !text.contains(':') && url.host_str().is_some_and(|host| host.contains('.')) => {
-                wrong.help(format!("write \"{}\"", super::fault::clip(url.as_str())))
+                wrong.write(super::fault::clip(url.as_str()))
             }
             _ => wrong,
         });

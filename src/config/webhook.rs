@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use super::control::is_local;
-use super::document::{Doc, Fields, Node};
+use super::document::{At, Doc, Fields, Node};
 use super::duration::{DAY, HOUR, LONGEST, length};
 use super::fault::Wrong;
 use super::network::{beside, readable};
@@ -54,13 +54,15 @@ fn read_one(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<WebhookConfig> 
     if let Some(named) = &named {
         ids.claim(doc, named.value.as_str(), &named.span);
     }
+    // A key that is itself at fault has been told already.
+    let is_in_file = fields.has("url_file");
     let from_file = fields.optional("url_file", |node| url_file(doc, node));
-    let url = if fields.has("url_file") {
+    let url = if is_in_file {
         if let Some(url) = fields.optional("url", parsed(web_url)) {
             let wrong = Wrong::new("`url` and `url_file` cannot both be given").label("one of them");
             doc.fault(&url.span, wrong.help("leave out `url` where the address is a secret"));
         }
-        from_file
+        from_file.as_ref().map(|at| At { value: at.value.1.clone(), span: at.span.clone() })
     } else {
         fields.required("url", "url = \"https://example.org/hook\"", parsed(web_url))
     };
@@ -75,12 +77,12 @@ fn read_one(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<WebhookConfig> 
     let sites = fields.list("sites", id::<SiteId>);
     let first_retry = fields.or("first_retry", Duration::from_secs(5), length(Duration::from_millis(100), HOUR));
     let give_up_after = fields.or("give_up_after", 7 * DAY, length(Duration::from_secs(1), LONGEST));
-    let values = |list: Option<Vec<super::document::At<SpanEventKind>>>| {
-        list.map(|list| list.into_iter().map(|at| at.value).collect::<Vec<_>>())
-    };
+    let values =
+        |list: Option<Vec<At<SpanEventKind>>>| list.map(|list| list.into_iter().map(|at| at.value).collect::<Vec<_>>());
     Some(WebhookConfig {
         id: named?.value,
         url: url?.value,
+        url_file: from_file.map(|at| at.value.0),
         secret_file,
         events: values(events).unwrap_or_else(|| SpanEventKind::ALL.to_vec()),
         sites: sites.unwrap_or_default().into_iter().map(|at| at.value).collect(),
@@ -89,15 +91,18 @@ fn read_one(fields: &mut Fields<'_>, ids: &mut Unique) -> Option<WebhookConfig> 
     })
 }
 
-fn url_file(doc: Doc<'_>, node: &Node<'_>) -> Result<Url, Wrong> {
+fn url_file(doc: Doc<'_>, node: &Node<'_>) -> Result<(PathBuf, Url), Wrong> {
     let path = beside(doc, &text(node)?);
     doc.findings.reading(&path);
     let bytes = readable(&path)?;
     let text = std::str::from_utf8(bytes.trim_ascii()).ok().filter(|text| text.len() <= MOST);
     // What is wrong with it is not told by showing it: it is a secret.
-    text.and_then(|text| web_url(text).ok()).ok_or_else(|| {
-        Wrong::new("names a file that holds no URL").expected("one line, for example https://example.org/hook")
-    })
+    match text.and_then(|text| web_url(text).ok()) {
+        Some(url) => Ok((path, url)),
+        None => {
+            Err(Wrong::new("names a file that holds no URL").expected("one line, for example https://example.org/hook"))
+        }
+    }
 }
 
 fn secret_file(doc: Doc<'_>, node: &Node<'_>) -> Result<PathBuf, Wrong> {

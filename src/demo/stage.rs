@@ -73,6 +73,7 @@ pub(super) fn configuration(world: &World, folder: &Path) -> Result<Config, Box<
             unprotected: false,
             tls: None,
             token_file: None,
+            hosts: Vec::new(),
             cors: Vec::new(),
         },
         tls: TlsConfig { extra_roots: vec![folder.join("root.pem")] },

@@ -25,7 +25,8 @@ pub fn loose_secrets(config: &Config) -> Vec<PathBuf> {
     let helpers = config.control.helpers.iter().filter_map(|helper| helper.token_file.as_deref());
     let own = [&config.helper.token_file, &config.serve.token_file].into_iter().filter_map(|file| file.as_deref());
     let key = config.serve.tls.as_ref().map(|(_, key)| key.as_path());
-    let webhooks = config.webhooks.iter().filter_map(|hook| hook.secret_file.as_deref());
+    let webhooks = config.webhooks.iter().flat_map(|hook| [&hook.secret_file, &hook.url_file]);
+    let webhooks = webhooks.filter_map(|file| file.as_deref());
     let all = helpers.chain(own).chain(key).chain(webhooks);
     all.filter(|path| grants(path, EVERYONE)).map(Path::to_owned).collect()
 }
@@ -58,8 +59,11 @@ pub fn on_configuration(found: Result<&Described, &str>) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::State;
     use super::*;
+    use crate::config::WebhookConfig;
 
     #[test]
     fn secrets_that_everyone_can_read_are_found() {
@@ -75,8 +79,18 @@ mod tests {
         config.serve.token_file = Some(file("token", 0o644));
         config.serve.tls = Some((file("chain.pem", 0o644), file("key.pem", 0o604)));
         config.helper.token_file = Some(file("helper.token", 0o640));
+        config.webhooks = vec![WebhookConfig {
+            id: "newsroom".parse().unwrap(),
+            url: "https://example.org/".parse().unwrap(),
+            url_file: Some(file("hook.url", 0o644)),
+            secret_file: Some(file("hook.secret", 0o600)),
+            events: Vec::new(),
+            sites: Vec::new(),
+            first_retry: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(1),
+        }];
         let loose = loose_secrets(&config);
-        assert_eq!(loose, [dir.path().join("token"), dir.path().join("key.pem")]);
+        assert_eq!(loose, ["token", "key.pem", "hook.url"].map(|name| dir.path().join(name)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who may come in, and over what: TLS with a certificate that can be exchanged while running, and a token.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-use super::guard::text;
+use super::guard::{Hosts, Reach, text};
 use crate::config::{ServeConfig, Token, TokenError};
 
 /// Why the server cannot be reached as configured.
@@ -39,8 +40,10 @@ pub enum DoorError {
 pub struct Door {
     tls: Option<Tls>,
     token: Option<Secret>,
-    /// Others than this machine can reach it.
+    /// Others than this machine can reach it: over the network, or by a proxy that the operator tells of.
     is_open: bool,
+    /// What it may be called.
+    names: Arc<[String]>,
 }
 
 /// A token that can be exchanged.
@@ -71,7 +74,7 @@ impl ResolvesServerCert for Shown {
 impl Door {
     /// A way in for this machine alone, in clear text, that asks nobody who is there.
     pub fn of_this_machine() -> Arc<Self> {
-        Arc::new(Self { tls: None, token: None, is_open: false })
+        Arc::new(Self { tls: None, token: None, is_open: false, names: Arc::new([]) })
     }
 
     /// The way in that is configured. Reads its files.
@@ -90,7 +93,8 @@ impl Door {
             Some(file) => Some(Secret { file: file.clone(), now: RwLock::new(Arc::new(Token::read(file)?)) }),
             None => None,
         };
-        Ok(Arc::new(Self { tls, token, is_open: !config.listen.ip().to_canonical().is_loopback() }))
+        let is_open = config.unprotected || !config.listen.ip().to_canonical().is_loopback();
+        Ok(Arc::new(Self { tls, token, is_open, names: config.hosts.clone().into() }))
     }
 
     /// Reads the certificate and the token again: they may have been renewed. Nothing changes yet.
@@ -111,6 +115,16 @@ impl Door {
     /// Whether others can reach it and are not asked who they are: a proxy in front of it does that.
     pub(super) fn is_guarded_elsewhere(&self) -> bool {
         self.is_open && self.token.is_none()
+    }
+
+    /// What requests may call the server that listens there.
+    pub(super) fn hosts(&self, listen: SocketAddr) -> Hosts {
+        let reach = match (listen.ip().to_canonical().is_loopback(), &self.token) {
+            (true, _) => Reach::Loopback,
+            (false, None) => Reach::Open,
+            (false, Some(_)) => Reach::Guarded,
+        };
+        Hosts::new(reach, Arc::clone(&self.names))
     }
 
     /// What greets those who come over TLS; None where all come in clear text.

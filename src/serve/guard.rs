@@ -1,6 +1,7 @@
 //! What every answer carries and what every request must bring.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -14,48 +15,64 @@ use super::page;
 /// Longest time that one request may take, its body and a reload included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// Which names a request may give for this server.
+/// Which names a request may give for this server. A web page whose name was made to point at this machine (DNS
+/// rebinding) thus cannot read what a browser here may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    reach: Reach,
+    /// Names that the operator lists.
+    names: Arc<[String]>,
+}
+
+/// Who can come, and so what they may call the server beside the names listed and `localhost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hosts {
-    /// Only `localhost` and loopback addresses. A web page whose name was made to point at 127.0.0.1 (DNS rebinding)
-    /// thus cannot read what a browser on this machine may read.
+pub enum Reach {
+    /// This machine: loopback addresses.
     Loopback,
-    /// Any name: the listener is not on loopback.
-    Any,
+    /// The network, which is asked for nothing: any address. Pages from elsewhere come by a name.
+    Open,
+    /// The network, which is asked for a token, that no page from elsewhere has: anything.
+    Guarded,
 }
 
 impl Hosts {
-    /// The rule for a listener bound to this address.
-    pub fn of(listen: SocketAddr) -> Self {
-        if listen.ip().to_canonical().is_loopback() { Self::Loopback } else { Self::Any }
+    /// The rule for a server that can be reached so and has these names.
+    pub fn new(reach: Reach, names: Arc<[String]>) -> Self {
+        Self { reach, names }
     }
 
-    fn allows(self, request: &Request) -> bool {
-        if self == Self::Any {
+    fn allows(&self, request: &Request) -> bool {
+        if self.reach == Reach::Guarded {
             return true;
         }
         let mut named = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (named.next(), named.next()) else { return false };
         let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
         // A request in absolute form names the server twice (RFC 9112 section 3.2.2).
-        host.as_ref().is_some_and(is_loopback) && request.uri().authority().is_none_or(is_loopback)
+        host.is_some_and(|host| self.is_ours(&host)) && request.uri().authority().is_none_or(|host| self.is_ours(host))
+    }
+
+    fn is_ours(&self, authority: &Authority) -> bool {
+        let host = authority.host();
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let address = address.parse::<IpAddr>().ok();
+        let may_be = |ip: IpAddr| self.reach == Reach::Open || ip.to_canonical().is_loopback();
+        !authority.as_str().contains('@')
+            && (host.eq_ignore_ascii_case("localhost")
+                || address.is_some_and(may_be)
+                || self.names.iter().any(|name| host.eq_ignore_ascii_case(name)))
     }
 }
 
-fn is_loopback(authority: &Authority) -> bool {
-    let host = authority.host();
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    !authority.as_str().contains('@')
-        && (host.eq_ignore_ascii_case("localhost")
-            || address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()))
-}
-
 /// Refuses requests for another host with 421 (RFC 9110 section 15.5.20).
-pub(super) async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     if hosts.allows(&request) {
         next.run(request).await
     } else {
-        text(StatusCode::MISDIRECTED_REQUEST, "This server answers only for localhost, 127.0.0.1 and [::1].\n")
+        text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "This server does not answer to that name: only to localhost and its address, and to `hosts` in [serve].\n",
+        )
     }
 }
 
@@ -117,10 +134,11 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_answered_on_loopback() {
+        let loopback = Hosts::new(Reach::Loopback, [].into());
         for good in
             ["localhost", "LOCALHOST:9645", "127.0.0.1", "127.0.0.1:1", "[::1]:9645", "127.9.9.9", "[::ffff:127.0.0.1]"]
         {
-            assert!(Hosts::Loopback.allows(&request(good, "/")), "{good}");
+            assert!(loopback.allows(&request(good, "/")), "{good}");
         }
         for bad in [
             "evil.example",
@@ -133,21 +151,27 @@ mod tests {
             "[::2]",
             "0.0.0.0",
         ] {
-            assert!(!Hosts::Loopback.allows(&request(bad, "/")), "{bad}");
-            assert!(Hosts::Any.allows(&request(bad, "/")), "{bad}");
+            assert!(!loopback.allows(&request(bad, "/")), "{bad}");
+            assert!(Hosts::new(Reach::Guarded, [].into()).allows(&request(bad, "/")), "{bad}");
         }
-        assert!(!Hosts::Loopback.allows(&request("localhost", "http://evil.example/")));
-        assert!(!Hosts::Loopback.allows(&Request::new(axum::body::Body::empty())));
+        assert!(!loopback.allows(&request("localhost", "http://evil.example/")));
+        assert!(!loopback.allows(&Request::new(axum::body::Body::empty())));
         let twice = Request::builder().header("host", "localhost").header("host", "evil.example");
-        assert!(!Hosts::Loopback.allows(&twice.body(axum::body::Body::empty()).unwrap()));
+        assert!(!loopback.allows(&twice.body(axum::body::Body::empty()).unwrap()));
     }
 
     #[test]
-    fn the_rule_follows_the_listener() {
-        assert_eq!(Hosts::of("127.0.0.1:1".parse().unwrap()), Hosts::Loopback);
-        assert_eq!(Hosts::of("[::1]:1".parse().unwrap()), Hosts::Loopback);
-        assert_eq!(Hosts::of("0.0.0.0:1".parse().unwrap()), Hosts::Any);
-        assert_eq!(Hosts::of("192.0.2.1:1".parse().unwrap()), Hosts::Any);
+    fn an_open_server_answers_to_addresses_and_to_the_names_that_are_listed() {
+        let open = Hosts::new(Reach::Open, ["status.example.org".to_owned()].into());
+        for good in ["localhost", "192.0.2.1:9645", "[2001:db8::1]", "STATUS.example.org:443"] {
+            assert!(open.allows(&request(good, "/")), "{good}");
+        }
+        for bad in ["evil.example", "x.status.example.org", "192.0.2.1.evil.example", "192.0.2.1@evil.example", ""] {
+            assert!(!open.allows(&request(bad, "/")), "{bad}");
+        }
+        let behind_proxy = Hosts::new(Reach::Loopback, ["status.example.org".to_owned()].into());
+        assert!(behind_proxy.allows(&request("status.example.org", "/")));
+        assert!(!behind_proxy.allows(&request("192.0.2.1", "/")));
     }
 
     #[test]

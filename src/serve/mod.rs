@@ -20,6 +20,7 @@ mod routes;
 mod seats;
 mod server;
 mod turns;
+mod waiting;
 
 pub mod families;
 
@@ -27,7 +28,7 @@ pub use app::{App, ProbeWish, Readiness, ReloadRequest};
 pub use board::{Board, Place, Snapshot};
 pub use docs::metrics_markdown;
 pub use door::{Door, DoorError};
-pub use guard::Hosts;
+pub use guard::{Hosts, Reach};
 pub use metrics::{InFlight, Metrics, MetricsError};
 pub use record::Record;
 pub use routes::router;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::app::{App, ProbeWish};
-use super::guard::text;
+use super::guard::{is_cross_site, text};
 use crate::model::{
     DnsRole, Elapsed, Evidence, HttpExchange, SeriesKey, Status, TlsHandshake, VantageId, Verdict, legible,
 };
@@ -45,6 +45,9 @@ pub(super) async fn probe(
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
+    if is_cross_site(&headers) {
+        return text(StatusCode::FORBIDDEN, "A page of another site cannot ask for a measurement.\n");
+    }
     let asked = match asked {
         Ok(Query(asked)) => asked,
         Err(fault) => return text(StatusCode::BAD_REQUEST, format!("{}\n", fault.body_text())),

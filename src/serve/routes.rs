@@ -46,7 +46,7 @@ pub fn router(app: App, hosts: Hosts, door: Arc<Door>) -> Router {
         .layer(from_fn_with_state(Turns::new(), turns::take))
         .layer(from_fn(guard::bound_time))
         .layer(from_fn_with_state(door, door::ask_who_is_there))
-        .layer(from_fn_with_state(hosts, guard::check_host))
+        .layer(from_fn_with_state(Arc::new(hosts), guard::check_host))
         .layer(from_fn(guard::harden))
 }
 

@@ -1,5 +1,6 @@
 //! Connections: how many, how long, and how they end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,20 +8,21 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Door;
 use super::app::App;
-use super::guard::Hosts;
 use super::routes;
 use super::seats::Seats;
+use super::waiting::{Answer, Guest, Waiting};
 
 /// How much one server bears.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +81,7 @@ pub(super) async fn serve_within(
 ) -> io::Result<()> {
     let limits = limits.with_proxy(door.is_guarded_elsewhere());
     let acceptor = door.acceptor();
-    let router = routes::router(app, Hosts::of(listener.local_addr()?), door);
+    let router = routes::router(app, door.hosts(listener.local_addr()?), door);
     serve_over(limits, listener, |_| router.clone(), acceptor, shutdown).await;
     Ok(())
 }
@@ -104,6 +106,7 @@ async fn serve_over(
 ) {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let seats = Seats::new(limits.from_one_network);
+    let waiting = Waiting::default();
     let mut connections = JoinSet::new();
     while let Some((stream, peer)) = shutdown.run_until_cancelled(accept(&listener)).await {
         let Some(seat) = seats.take(peer.ip()) else {
@@ -111,17 +114,24 @@ async fn serve_over(
             continue;
         };
         // The semaphore is never closed, so only the shutdown ends this wait.
-        let permit = shutdown.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await;
-        let Some(Ok(permit)) = permit else { break };
+        let permit = shutdown.run_until_cancelled(place(&permits, &waiting)).await;
+        let Some(Some(permit)) = permit else { break };
         let (router, acceptor, shutdown) = (routes(peer), acceptor.clone(), shutdown.clone());
+        let guest = waiting.guest();
         connections.spawn(async move {
-            match acceptor {
-                None => converse(limits, stream, router, shutdown).await,
-                Some(acceptor) => match tokio::time::timeout(limits.head, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(limits, stream, router, shutdown).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                },
+            let cut = guest.cut.clone();
+            let talk = async {
+                match acceptor {
+                    None => converse(limits, stream, router, guest, shutdown).await,
+                    Some(acceptor) => match tokio::time::timeout(limits.head, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => converse(limits, stream, router, guest, shutdown).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                    },
+                }
+            };
+            if cut.run_until_cancelled(talk).await.is_none() {
+                tracing::debug!("a connection that asked nothing gave up its place to another");
             }
             drop((permit, seat));
         });
@@ -133,6 +143,20 @@ async fn serve_over(
         tracing::debug!(open = connections.len(), "clients did not finish in time and are cut off");
     }
     connections.shutdown().await;
+}
+
+/// A place for a connection: a free one, or that of whoever has kept us waiting longest.
+async fn place(permits: &Arc<Semaphore>, waiting: &Waiting) -> Option<OwnedSemaphorePermit> {
+    let free = || Arc::clone(permits).acquire_owned();
+    let given_up = async {
+        waiting.cut_oldest().await;
+        free().await
+    };
+    tokio::select! {
+        biased;
+        permit = free() => permit.ok(),
+        permit = given_up => permit.ok(),
+    }
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -152,14 +176,21 @@ async fn converse(
     limits: Limits,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
+    guest: Arc<Guest>,
     shutdown: CancellationToken,
 ) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let served = guest.served();
+        let answer = router.call(request);
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer { body, _served: served })) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_FIELDS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

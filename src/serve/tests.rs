@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixtures::{at, place, series, site, state};
 use super::server::{Limits, serve_within};
-use super::{App, Board, Door, Hosts, Metrics, Readiness, Record, ReloadRequest, router};
+use super::{App, Board, Door, Hosts, Metrics, Reach, Readiness, Record, ReloadRequest, router};
 use crate::language::Language;
 use crate::model::{Bracket, Mechanism, Report, Status};
 
@@ -58,7 +58,8 @@ fn app() -> (App, mpsc::Receiver<ReloadRequest>) {
 }
 
 async fn ask(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-    let service = TowerToHyperService::new(router(app.clone(), Hosts::Loopback, Door::of_this_machine()));
+    let service =
+        TowerToHyperService::new(router(app.clone(), Hosts::new(Reach::Loopback, [].into()), Door::of_this_machine()));
     let (head, body) = service.call(request).await.unwrap().into_parts();
     let body: Bytes = body.collect().await.unwrap().to_bytes();
     (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())

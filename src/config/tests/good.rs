@@ -247,6 +247,7 @@ fn the_command_line_wins_over_the_file() {
             unprotected: false,
             tls: None,
             token_file: None,
+            hosts: Vec::new(),
             cors: Vec::new()
         }
     );
@@ -270,6 +271,7 @@ fn the_command_line_opens_to_the_network_only_where_the_file_allows_it() {
                 unprotected: true,
                 tls: None,
                 token_file: None,
+                hosts: Vec::new(),
                 cors: Vec::new()
             }
         );
@@ -286,7 +288,7 @@ fn what_is_likely_not_meant_is_warned_of() {
         (
             ONE_SITE,
             "[serve]\nlisten = \"0.0.0.0:9645\"\nunprotected = true\n",
-            "blockspan.toml:2: page, metrics and reload at 0.0.0.0:9645",
+            "blockspan.toml:2: page, metrics and reload are open to the network",
         ),
         (
             ONE_SITE,

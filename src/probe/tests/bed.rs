@@ -287,6 +287,7 @@ pub(crate) fn config(ca: &Ca) -> Config {
             unprotected: false,
             tls: None,
             token_file: None,
+            hosts: Vec::new(),
             cors: Vec::new(),
         },
         tls: TlsConfig { extra_roots: vec![ca.pem.path().to_owned()] },

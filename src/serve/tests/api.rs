@@ -129,7 +129,7 @@ async fn the_description_names_what_there_is() {
         let name = reference.split('"').next().unwrap();
         assert!(doc["components"]["schemas"][name].is_object(), "{name} is not described");
     }
-    let source = include_str!("api.rs");
+    let source = include_str!("../api.rs");
     let paths = doc["paths"].as_object().unwrap();
     assert_eq!(source.matches(".route(\"").count(), paths.len());
     for (path, operations) in paths {

@@ -60,16 +60,36 @@ async fn slow_clients_do_not_hold_the_stop() {
 }
 
 #[tokio::test]
-async fn silent_clients_are_cut_off_and_make_room() {
-    let running = run(QUICK).await;
+async fn silent_clients_are_cut_off() {
+    let running = run(Limits { head: Duration::from_millis(200), ..QUICK }).await;
     let began = Instant::now();
-    let mut silent = Vec::new();
-    for _ in 0..QUICK.connections {
-        silent.push(TcpStream::connect(running.address).await.unwrap());
-    }
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(silent.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    assert!(began.elapsed() >= Duration::from_millis(200), "it had its time");
+    running.stop.cancel();
+    running.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_says_nothing_gives_up_the_place_to_who_asks() {
+    let running = run(Limits { head: Duration::from_secs(600), connection: Duration::from_secs(600), ..QUICK }).await;
+    // One asks and keeps its connection; one has said a half.
+    let mut idle = TcpStream::connect(running.address).await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert!(idle.read(&mut [0; 1024]).await.unwrap() > 0);
+    let mut half = TcpStream::connect(running.address).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
+    // One is served for as long as the daemon does not answer it.
+    let mut served = TcpStream::connect(running.address).await.unwrap();
+    served.write_all(b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert_eq!(idle.read(&mut [0; 8]).await.unwrap_or(0), 0, "it was waited for longest");
     let ask = "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    assert!(exchange(running.address, ask).await.starts_with("HTTP/1.1 200 "));
-    assert!(began.elapsed() >= QUICK.head, "more connections than allowed were served at once");
+    for _ in 0..3 {
+        assert!(exchange(running.address, ask).await.starts_with("HTTP/1.1 200 "));
+    }
+    assert_eq!(half.read(&mut [0; 8]).await.unwrap_or(0), 0, "it gave up its place");
+    let open = tokio::time::timeout(Duration::from_millis(50), served.read(&mut [0; 8])).await;
+    assert!(open.is_err(), "who is served is not cut off: {open:?}");
     running.stop.cancel();
     running.task.await.unwrap().unwrap();
 }
