@@ -18,6 +18,7 @@ mod sentry;
 mod spool;
 mod station;
 mod surroundings;
+mod watch;
 
 pub use chain::chain;
 pub use check::check;

@@ -1,12 +1,10 @@
 //! Reading the configuration again while running: on SIGHUP, on request, and when a file changes. A bad file changes
 //! nothing but what log, page and metric say.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::instrument::Instrument;
 use super::messages::Messenger;
+use super::watch::FileWatch;
 use crate::config::{self, Config, Loaded, Paths};
 use crate::model::Timestamp;
 use crate::serve::{Board, Door, Metrics, ReloadRequest};
@@ -82,7 +81,7 @@ impl Reloader {
         let paths = self.paths.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(&paths)).await;
         let Loaded { mut config, files, warnings } =
-            loaded.map_err(|fault| fault.to_string())?.map_err(|faults| faults.to_string())?;
+            loaded.map_err(|fault| fault.to_string())?.map_err(|faults| faults.told())?;
         self.files = files;
         for warning in warnings {
             warn!("{warning}");
@@ -112,48 +111,5 @@ impl Reloader {
         let what = if same { "nothing has changed in it" } else { "it is in force" };
         info!("configuration read again after {why}: {what} ({sites} sites, {series} series)");
         Ok(())
-    }
-}
-
-/// Watches the directories of files: editors replace a file rather than write into it.
-struct FileWatch {
-    files: BTreeSet<PathBuf>,
-    _watcher: Option<notify::RecommendedWatcher>,
-}
-
-impl FileWatch {
-    fn start(files: &[PathBuf], changed: mpsc::Sender<()>) -> Self {
-        let wanted: BTreeSet<PathBuf> = files.iter().cloned().collect();
-        let names: BTreeSet<_> = wanted.iter().filter_map(|file| file.file_name().map(ToOwned::to_owned)).collect();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let Ok(event) = event else { return };
-            let writes = event.kind.is_modify() || event.kind.is_create() || event.kind.is_remove();
-            if writes && event.paths.iter().any(|path| path.file_name().is_some_and(|name| names.contains(name))) {
-                // A full channel means that a reload is already due.
-                let _ = changed.try_send(());
-            }
-        });
-        let watcher = watcher.and_then(|mut watcher| {
-            let directories: BTreeSet<PathBuf> = wanted
-                .iter()
-                .map(|file| {
-                    file.parent()
-                        .filter(|parent| !parent.as_os_str().is_empty())
-                        .map_or_else(|| PathBuf::from("."), Into::into)
-                })
-                .collect();
-            for directory in directories {
-                watcher.watch(&directory, RecursiveMode::NonRecursive)?;
-            }
-            Ok(watcher)
-        });
-        if let Err(fault) = &watcher {
-            warn!("changes of the configuration files cannot be watched, use SIGHUP: {fault}");
-        }
-        Self { files: wanted, _watcher: watcher.ok() }
-    }
-
-    fn covers(&self, files: &[PathBuf]) -> bool {
-        self.files.len() == files.len() && files.iter().all(|file| self.files.contains(file))
     }
 }
