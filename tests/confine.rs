@@ -17,8 +17,11 @@ fn every_thread_of_a_daemon_has_no_rights_that_it_does_not_need() {
     let world = World::start();
     let place = world.place(&["news"], "interval = \"1s\"\ntls_timeout = \"700ms\"");
     let daemon = Daemon::start(&place);
-    daemon.says("given up at start: no new privileges, no capabilities");
+    daemon.says("given up at start: no new privileges, no core dumps, no capabilities");
     daemon.metric_becomes("blockspan_site_status", &["site=\"news\"", "status=\"accessible\""], 1.0);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.id())).unwrap();
+    let of_core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert!(of_core.split_whitespace().skip(4).take(2).eq(["0", "0"]), "a dump would hold secrets: {of_core}");
     let threads = format!("/proc/{}/task", daemon.id());
     let mut count = 0;
     for thread in fs::read_dir(threads).unwrap() {

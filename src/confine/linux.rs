@@ -7,6 +7,8 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
+use nix::sys::resource::{Resource, setrlimit};
+
 use super::{Confined, Needs, readable};
 
 /// What this build knows of Landlock; an older kernel gives what it has.
@@ -19,6 +21,7 @@ pub(super) fn confine(needs: &Needs) -> Confined {
         Err(why) => confined.missing.push(format!("{what}: {why}")),
     };
     note("no new privileges", nix::sys::prctl::set_no_new_privs().map_err(|error| error.to_string()));
+    note("no core dumps", forbid_core_dumps());
     note("no capabilities", drop_capabilities(needs.low_port));
     let (what, result) = match restrict_files(needs) {
         Ok(RulesetStatus::FullyEnforced) => ("only its own files (Landlock)", Ok(())),
@@ -30,6 +33,17 @@ pub(super) fn confine(needs: &Needs) -> Confined {
     };
     note(what, result);
     confined
+}
+
+/// What is in memory stays out of files: tokens and addresses are there.
+fn forbid_core_dumps() -> Result<(), String> {
+    // A service manager that has set it may have forbidden the call, too.
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let of_core = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
+    if of_core.is_some_and(|line| line.split_whitespace().take(2).eq(["0", "0"])) {
+        return Ok(());
+    }
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(|error| error.to_string())
 }
 
 /// Interfaces are bound without any since Linux 5.7; only a low port needs one.
