@@ -115,7 +115,7 @@ fn compose_mounts_what_is_there_and_kubernetes_takes_its_example() {
         return;
     };
     let script = r#"
-import os, sys, yaml
+import os, sys, tomllib, yaml
 folder = sys.argv[1]
 file = os.path.join(folder, "docker/compose.yml")
 services = yaml.safe_load(open(file))["services"]
@@ -127,6 +127,12 @@ for name, service in services.items():
         source = volume.split(":")[0]
         if source.startswith("."):
             assert os.path.exists(os.path.join(folder, "docker", source)), f"{name}: {source}"
+assert services["blockspan"]["ulimits"]["core"] == 0
+# Prometheus asks by a name that is answered to.
+served = tomllib.load(open(os.path.join(folder, "docker/blockspan.toml"), "rb"))["serve"]
+jobs = yaml.safe_load(open(os.path.join(folder, "docker/prometheus.yml")))["scrape_configs"]
+for target in jobs[0]["static_configs"][0]["targets"]:
+    assert target.split(":")[0] in served["hosts"], target
 import kubernetes_validate
 for document in yaml.safe_load_all(open(os.path.join(folder, "kubernetes/blockspan.yml"))):
     kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
