@@ -56,6 +56,7 @@ impl Scrub {
         let mut shown = evidence.clone();
         let measurement = &mut shown.measurement;
         measurement.dns = measurement.dns.iter().map(Self::dns).collect();
+        measurement.tcp.retain(|tcp| !tcp.is_refused_as_own());
         measurement.http = measurement.http.iter().map(|exchange| self.http(exchange)).collect();
         shown.canaries = evidence.canaries.as_ref().map(Self::canaries);
         shown.experiments = evidence.experiments.iter().map(Self::experiment).collect();

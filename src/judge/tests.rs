@@ -227,3 +227,21 @@ fn a_line_that_loses_packets_makes_less_sure() {
     assert!(near(weight(silent().no_world(lost.clone())), all * 0.15), "one of two");
     assert!(near(weight(silent().no_world(lost.clone()).no_world(lost)), all * 0.15), "two of three");
 }
+
+/// The prober refuses addresses of its own machine, which the judge cannot know.
+#[test]
+fn a_public_address_that_was_not_dialled_is_no_block() {
+    let moved = || clear_page(page(301).to("https://x.example/")).then("https://x.example/");
+    for (what, story) in [
+        ("https", site().bogon(SITE).control_works().online()),
+        ("http", clear().bogon(SITE).control_works().online()),
+        ("no control", site().bogon(SITE).online()),
+        ("one of two", story(URL).own(&[SITE, EDGE]).reference(&[SITE, EDGE]).bogon(EDGE).control_works().online()),
+        ("a redirect", moved().own(&[EDGE]).reference(&[EDGE]).bogon(EDGE).control_works().online()),
+        ("a redirect without a reference", moved().own(&[EDGE]).bogon(EDGE).control_works().online()),
+    ] {
+        let verdict = story.verdict();
+        assert_eq!(verdict.status, Status::Inconclusive, "{what}: {verdict:?}");
+        assert!(verdict.partial.is_empty(), "{what}: {verdict:?}");
+    }
+}

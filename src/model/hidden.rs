@@ -37,6 +37,10 @@ impl KnownAddresses {
         }
         let attempts = evidence.experiments.iter().flat_map(|pair| [&pair.suspect, &pair.variant]);
         known.extend(attempts.filter_map(|attempt| attempt.address).map(|address| address.ip()));
+        // A page that sends its visitor to his own address, or a resolver that gives it, makes it no more known.
+        for own in measurement.tcp.iter().filter(|tcp| tcp.is_refused_as_own()) {
+            known.remove(&own.address.ip());
+        }
         Self(known)
     }
 

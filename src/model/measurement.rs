@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::address::is_bogon;
 use super::labels::labels;
 use super::{Elapsed, Failure, MeasurementId, SiteId, Timestamp, VantageId};
 
@@ -182,6 +183,13 @@ pub struct TcpConnect {
     pub elapsed: Elapsed,
     /// Null when connected.
     pub failure: Option<Failure>,
+}
+
+impl TcpConnect {
+    /// Whether it was refused though it may be public: it is this machine's own, or leads inward by way of its network.
+    pub fn is_refused_as_own(&self) -> bool {
+        self.bogon && !is_bogon(self.address.ip(), &[])
+    }
 }
 
 labels! {

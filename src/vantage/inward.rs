@@ -1,6 +1,7 @@
 //! Where nobody is led: a site, a censor or an asker must not make this machine reach into itself or its own network.
 
 use std::net::IpAddr;
+use std::sync::Once;
 
 use ipnet::IpNet;
 
@@ -25,26 +26,40 @@ impl Inward {
     /// machine itself has (what listens there may count on a firewall before it), and what a translator (NAT64) leads to
     /// any of those.
     pub async fn now(allow_private: &[IpNet]) -> Self {
-        let own = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
+        let tunnel = Self::of_tunnel(allow_private);
+        let own = nix::ifaddrs::getifaddrs().inspect_err(|error| {
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| tracing::warn!(%error, "this machine's own addresses are not known, and so not refused"));
+        });
+        let own = own.into_iter().flatten().filter_map(|interface| {
             let address = interface.address?;
             let v4 = address.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
             v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
         });
-        let never = own.chain([IpAddr::from(AZURE_WIRE_SERVER)]).collect();
-        Self { allow_private: allow_private.to_vec(), never, translator: nat64::prefix_here().await }
+        let never = own.chain(tunnel.never).collect();
+        Self { never, translator: nat64::prefix_here().await, ..tunnel }
+    }
+
+    /// The same for what is dialled at the end of a tunnel, from which this machine is reached as by anyone.
+    pub fn of_tunnel(allow_private: &[IpNet]) -> Self {
+        let never = vec![IpAddr::from(AZURE_WIRE_SERVER)];
+        Self { allow_private: allow_private.to_vec(), never, translator: None }
     }
 
     /// Whether `ip` is off limits.
     pub fn forbids(&self, ip: IpAddr) -> bool {
-        let ip = match (ip, self.translator) {
-            (IpAddr::V6(v6), Some(prefix)) => prefix.taken_from(v6).map_or(ip, IpAddr::V4),
-            _ => ip,
+        let translated = match (ip, self.translator) {
+            (IpAddr::V6(v6), Some(prefix)) => prefix.taken_from(v6).map(IpAddr::V4),
+            _ => None,
         };
+        // Who tells the prefix may be who wants us led inward: it takes nothing away, and adds what it leads to.
+        self.forbids_as(ip) || translated.is_some_and(|ip| self.forbids_as(ip))
+    }
+
+    fn forbids_as(&self, ip: IpAddr) -> bool {
         let forms = [ip, carried(ip)];
-        if forms.iter().any(|form| self.allow_private.iter().any(|range| range.contains(form))) {
-            return false;
-        }
-        is_bogon(ip, &[]) || forms.iter().any(|form| self.never.contains(form))
+        let is_allowed = |form: &IpAddr| self.allow_private.iter().any(|range| range.contains(form));
+        !forms.iter().any(is_allowed) && (is_bogon(ip, &[]) || forms.iter().any(|form| self.never.contains(form)))
     }
 }
 
@@ -112,5 +127,20 @@ mod tests {
         for text in ["2a00:64::8.8.8.8", "2a00:65::10.0.0.1"] {
             assert!(!inward.forbids(ip(text)), "{text}");
         }
+        // What a resolver teaches opens nothing: not even a prefix that is itself private, which is none.
+        let own = Inward { never: vec![ip("2a00:64::8.8.8.8")], translator: learnt, ..Inward::of_tunnel(&[]) };
+        assert!(own.forbids(ip("2a00:64::8.8.8.8")));
+        for private in ["fd00:1:2:3::192.0.0.170", "fe80::192.0.0.170", "::192.0.0.170", "::ffff:192.0.0.170"] {
+            assert_eq!(Prefix::of(private.parse().unwrap()), None, "{private}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_tunnel_reaches_this_machine_as_anyone_does() {
+        let tunnel = Inward::of_tunnel(&[]);
+        for text in ["127.0.0.1", "10.0.0.1", "168.63.129.16", "64:ff9b::a83f:8110"] {
+            assert!(tunnel.forbids(ip(text)), "{text}");
+        }
+        assert!(!tunnel.forbids(ip("8.8.8.8")));
     }
 }

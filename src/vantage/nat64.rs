@@ -62,9 +62,11 @@ async fn prefix() -> Option<Prefix> {
             IpAddr::V6(address) => Prefix::of(address),
             IpAddr::V4(_) => None,
         }),
-        Ok(Err(_)) | Err(_) => None,
+        // Nobody answers: what was known is believed a while longer.
+        Ok(Err(_)) | Err(_) => learnt.and_then(|(_, known)| known),
     };
-    if let Some(Prefix { length, .. }) = found {
+    let known = learnt.and_then(|(_, known)| known);
+    if let Some(Prefix { length, .. }) = found.filter(|_| found != known) {
         tracing::info!("IPv4 addresses are reached by a translator here (NAT64, prefix of {length} bits)");
     }
     *learnt = Some((Instant::now(), found));
@@ -85,6 +87,12 @@ const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
 impl Prefix {
     /// The prefix of one of the known name's addresses.
     pub(super) fn of(address: Ipv6Addr) -> Option<Self> {
+        // Of the global unicast range, or well known. One of a local network (RFC 8215, or private) is not believed: a
+        // resolver that lies could call the network's own addresses translated.
+        let segments = address.segments();
+        if segments[0] & 0xe000 != 0x2000 && segments[..6] != [0x64, 0xff9b, 0, 0, 0, 0] {
+            return None;
+        }
         LENGTHS.into_iter().find_map(|length| {
             let places = places(length);
             let octets = address.octets();
@@ -100,8 +108,11 @@ impl Prefix {
     pub(super) fn taken_from(self, address: Ipv6Addr) -> Option<Ipv4Addr> {
         let octets = address.octets();
         let of_prefix = usize::from(self.length / 8);
-        let embedded = Ipv4Addr::from(places(self.length).map(|place| octets[place]));
-        (octets[..of_prefix] == self.bits[..of_prefix]).then_some(embedded)
+        let places = places(self.length);
+        let embedded = Ipv4Addr::from(places.map(|place| octets[place]));
+        // All that is neither prefix nor address is zero.
+        let is_bare = (of_prefix..16).all(|place| places.contains(&place) || octets[place] == 0);
+        (octets[..of_prefix] == self.bits[..of_prefix] && is_bare).then_some(embedded)
     }
 
     fn put(self, address: Ipv4Addr) -> Ipv6Addr {

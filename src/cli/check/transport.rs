@@ -63,7 +63,12 @@ const fn origin(origin: AddressOrigin) -> &'static str {
 
 fn connect(sketch: &mut Sketch<'_>, step: &TcpConnect) {
     if step.bogon {
-        sketch.step(Mark::None, &step.address.to_string(), None, "not dialled: it cannot be a public address");
+        sketch.step(
+            Mark::None,
+            &step.address.to_string(),
+            None,
+            "not dialled: it cannot be a public address, or is this machine's own",
+        );
         return;
     }
     let words =

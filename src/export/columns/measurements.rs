@@ -34,7 +34,7 @@ impl<'a> Row<'a> {
 
     /// Connection attempts of the first hop.
     fn tcp(&self) -> impl Iterator<Item = &TcpConnect> + Clone {
-        self.told.tcp.iter().filter(|tcp| tcp.hop == 0)
+        self.told.tcp.iter().copied().filter(|tcp| tcp.hop == 0)
     }
 
     /// The handshake of the first hop that tells most: one that ended well, or else the first.
@@ -228,7 +228,7 @@ const COLUMNS: &[Column<Measurements>] = &[
         Value::real(row.quic().map(|quic| quic.elapsed.as_seconds()))
     }),
     column("dns", Kind::Json, "Questions to name servers and every answer.", |row| json(&row.told.dns)),
-    column("tcp", Kind::Json, "Connection attempts.", |row| json(row.told.tcp)),
+    column("tcp", Kind::Json, "Connection attempts.", |row| json(&row.told.tcp)),
     column("tls", Kind::Json, "TLS handshakes with their certificates.", |row| json(row.told.tls)),
     column("http", Kind::Json, "HTTP exchanges, one a hop.", |row| json(&row.told.http)),
     column("quic", Kind::Json, "QUIC handshakes.", |row| json(row.told.quic)),

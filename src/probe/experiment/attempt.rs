@@ -149,7 +149,7 @@ impl Bench<'_> {
         let query = DnsQuery { hop: 0, name, query_type: QueryType::A, role: DnsRole::Own, origin: now, timeout };
         let asked = dns::ask(self.vantage, resolver, &query, self.prober.resolver_tls());
         let exchanges = timeout_at(self.deadline.into(), asked).await.unwrap_or_default();
-        let inward = self.prober.inward().await;
+        let inward = self.prober.inward(self.vantage).await;
         let public = |exchange: &DnsExchange| {
             let answers = exchange.answers.iter().filter(|answer| answer.matches_question);
             answers.flat_map(|answer| answer.addresses.clone()).find(|ip| !inward.forbids(*ip))

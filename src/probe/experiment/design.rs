@@ -139,7 +139,7 @@ pub async fn designs(
     {
         chosen.push(Design::OtherResolvers { resolver: resolver.clone(), name: name.clone() });
     }
-    if let Some((failing, other)) = place.other_family(&prober.inward().await)
+    if let Some((failing, other)) = place.other_family(&prober.inward(vantage).await)
         && matches!(place.host, Host::Domain(_))
         && (other.is_ipv4() || prober.has_ipv6(vantage).await)
     {

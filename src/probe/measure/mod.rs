@@ -102,9 +102,13 @@ impl Prober {
         &self.timeouts
     }
 
-    /// Which addresses must not be dialled at the moment.
-    pub(super) async fn inward(&self) -> Inward {
-        Inward::now(&self.allow_private).await
+    /// Which addresses must not be dialled from `vantage` at the moment.
+    pub(super) async fn inward(&self, vantage: &Vantage) -> Inward {
+        if vantage.is_tunnel() {
+            Inward::of_tunnel(&self.allow_private)
+        } else {
+            Inward::now(&self.allow_private).await
+        }
     }
 
     /// Whether `vantage` has a way to the IPv6 internet.
@@ -155,9 +159,11 @@ impl Prober {
         trigger: Trigger,
         extras: &Extras,
     ) -> Measurement {
+        // Before its time begins: where nothing is known of the network yet, this asks.
+        let inward = self.inward(vantage).await;
         let started_at = Timestamp::now();
         let origin = Instant::now();
-        let seen = Round::new(self, vantage, trigger, extras, origin).await.run(&target.url).await;
+        let seen = Round::new(self, vantage, trigger, (extras, inward), origin).await.run(&target.url).await;
         Measurement {
             measurement_id: MeasurementId::new(),
             site: target.site.clone(),

@@ -87,14 +87,14 @@ impl<'a> Round<'a> {
         prober: &'a Prober,
         vantage: &'a Vantage,
         trigger: Trigger,
-        extras: &'a Extras,
+        (extras, inward): (&'a Extras, Inward),
         origin: Instant,
     ) -> Self {
         Self {
             prober,
             vantage,
             extras,
-            inward: prober.inward().await,
+            inward,
             origin,
             deadline: origin + prober.timeouts.url_timeout,
             ipv6: prober.ipv6.available(vantage).await,

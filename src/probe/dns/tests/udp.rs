@@ -201,7 +201,9 @@ async fn ipv6_works_alike() {
         let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
         let question = hickory_proto::op::Message::from_vec(&buffer[..length]).unwrap();
         socket.send_to(&bytes(&answer(&question, &[TRUE])), peer).await.unwrap();
-        // Dropping the socket closes the port.
+        // Who is connected elsewhere is not there for others, and nobody else gets the port.
+        socket.connect("[::1]:9").await.unwrap();
+        std::future::pending::<()>().await;
     });
     let exchanges = ask(ResolverSpec::Udp(server), PATIENCE).await;
     assert_eq!(exchanges[0].failure, None);
