@@ -16,6 +16,10 @@ use crate::model::{
 /// comes once in 8,000 askings, twice in a row once in a century of asking every minute.
 const ENOUGH: u32 = 2;
 
+/// What was asked comes no later than this after what was asked later: a measurement carries it until it is judged. What
+/// seems to be older is of a clock that was set back.
+const LATE: Duration = Duration::from_secs(300);
+
 /// A look at the clocks is no later than this, if anything runs at all.
 const PUNCTUAL: Duration = Duration::from_secs(EVERY.as_secs() + 1);
 
@@ -73,7 +77,7 @@ struct Standing {
     network: Option<VantageSpan>,
     /// Nothing is measured from it.
     pause: Option<VantageSpan>,
-    /// Beginning of the last asking that was told of. Who asks at about the same time is told the same: it counts once.
+    /// Beginning of the latest asking that was told of.
     counted: Option<Timestamp>,
     /// Beginning of the last asking that agreed with what stands.
     agreed: Option<Timestamp>,
@@ -187,9 +191,12 @@ impl Silences {
     /// The canaries of `vantage` were asked from `from` to `until` and told this.
     pub fn asked(&mut self, vantage: &VantageId, from: Timestamp, until: Timestamp, reach: Reach) -> Vec<VantageSpan> {
         let standing = self.vantages.entry(vantage.clone()).or_default();
-        if standing.counted.replace(from) == Some(from) {
+        // Who asks at about the same time is told the same, which counts once; and who was told earlier may come later.
+        let is_told = |counted: Timestamp| from <= counted && counted.since(from) <= LATE;
+        if standing.counted.is_some_and(is_told) {
             return Vec::new();
         }
+        standing.counted = Some(from);
         let told = reach.silence();
         if told == standing.network.as_ref().map(|span| span.kind) {
             standing.agreed = Some(from);
@@ -287,8 +294,12 @@ mod tests {
         let opened = silences.asked(&home(), at(15), at(20), Reach::Nothing);
         assert_eq!(opened[0].observations, 2);
         assert!(silences.asked(&home(), at(15), at(21), Reach::Nothing).is_empty());
+        // What a measurement still carried, good or bad, is of before.
+        assert!(silences.asked(&home(), at(0), at(60), Reach::Nothing).is_empty());
+        assert!(silences.asked(&home(), at(7), at(60), Reach::Abroad).is_empty());
+        assert_eq!(silences.asked(&home(), at(30), at(31), Reach::Nothing)[0].observations, 3);
         // A clock that was set back does not make them deaf.
-        assert_eq!(silences.asked(&home(), at(-90), at(-85), Reach::Nothing)[0].observations, 3);
+        assert_eq!(silences.asked(&home(), at(-9000), at(-8999), Reach::Nothing)[0].observations, 4);
     }
 
     #[test]
