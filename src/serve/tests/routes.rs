@@ -85,6 +85,19 @@ async fn a_reload_is_asked_for_and_its_outcome_told() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_cannot_have_anything_measured() {
+    let (app, _requests) = app();
+    let ask_from = |site: &'static str| {
+        let request = Request::builder().uri("/probe?target=https://fergana.media/").header("host", "127.0.0.1:9645");
+        ask(&app, request.header("sec-fetch-site", site).body(Body::empty()).unwrap())
+    };
+    let (status, _, said) = ask_from("cross-site").await;
+    assert_eq!((status, said.contains("another site")), (StatusCode::FORBIDDEN, true), "{said}");
+    // The daemon is not there; but it was asked.
+    assert_eq!(ask_from("same-origin").await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn a_reload_that_must_not_reach_the_daemon_does_not() {
     let (app, mut requests) = app();
     let mut foreign = request(Method::POST, "/-/reload");
