@@ -14,6 +14,8 @@ const LINKS: usize = 40;
 /// into it, and a cluster turns the link of a mounted directory.
 pub(super) struct FileWatch {
     trail: BTreeSet<PathBuf>,
+    /// Every directory of the trail is watched.
+    is_whole: bool,
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
@@ -30,22 +32,22 @@ impl FileWatch {
                 let _ = changed.try_send(());
             }
         });
-        let watcher = watcher.and_then(|mut watcher| {
-            let directories: BTreeSet<&Path> = trail.iter().filter_map(|path| path.parent()).collect();
-            for directory in directories {
-                watcher.watch(directory, RecursiveMode::NonRecursive)?;
-            }
-            Ok(watcher)
-        });
-        if let Err(fault) = &watcher {
-            warn!("changes of the configuration files cannot be watched, use SIGHUP: {fault}");
+        let cannot =
+            |fault: &notify::Error| warn!("changes of configuration files are not all noticed, use SIGHUP: {fault}");
+        let mut watcher = watcher.inspect_err(cannot).ok();
+        let mut is_whole = watcher.is_some();
+        let directories: BTreeSet<&Path> = trail.iter().filter_map(|path| path.parent()).collect();
+        for directory in directories {
+            let Some(watcher) = &mut watcher else { break };
+            // One that cannot be watched does not end the watch over the others.
+            is_whole &= watcher.watch(directory, RecursiveMode::NonRecursive).inspect_err(cannot).is_ok();
         }
-        Self { trail, _watcher: watcher.ok() }
+        Self { trail, is_whole, _watcher: watcher }
     }
 
     /// Whether these files are watched, by the way on which they are reached now.
     pub(super) fn covers(&self, files: &[PathBuf]) -> bool {
-        self.trail == trail(files)
+        self.is_whole && self.trail == trail(files)
     }
 }
 
@@ -63,12 +65,18 @@ fn trail(files: &[PathBuf]) -> BTreeSet<PathBuf> {
                     next = Some(target);
                 }
                 None => {
-                    found.insert(by_real_directory(&path));
+                    found.insert(by_real_directory(first_missing(&path)));
                 }
             }
         }
     }
     found
+}
+
+/// The first part of a path that is not there: with it the rest may come. The path itself where all of it is there.
+fn first_missing(path: &Path) -> &Path {
+    let missing = path.ancestors().take_while(|part| !part.exists());
+    missing.last().unwrap_or(path)
 }
 
 /// The first link of a path, and where the path leads by it.
@@ -126,6 +134,10 @@ mod tests {
         symlink("../..2/targets.toml", at.join("etc/a.toml")).unwrap();
         let expected: BTreeSet<_> = ["etc/a.toml", "..2/targets.toml", "etc/b.toml"].map(|name| at.join(name)).into();
         assert_eq!(trail(&[at.join("etc/a.toml"), at.join("etc/b.toml")]), expected);
+        // A directory that is to come is waited for.
+        symlink("../..3/deep/targets.toml", at.join("etc/c.toml")).unwrap();
+        let expected: BTreeSet<_> = ["etc/c.toml", "..3"].map(|name| at.join(name)).into();
+        assert_eq!(trail(&[at.join("etc/c.toml")]), expected);
         // A circle ends.
         symlink("circle", at.join("circle")).unwrap();
         assert_eq!(trail(&[at.join("circle")]), [at.join("circle")].into());
@@ -141,8 +153,12 @@ mod tests {
         turn(&at, "..2");
         tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.unwrap().unwrap();
         assert!(!watch.covers(&files), "it leads elsewhere now");
-        let _watch = FileWatch::start(&files, changed);
-        while changes.try_recv().is_ok() {}
+        // Nothing of the first watch is left to come when the second one is tried.
+        drop(watch);
+        let (changed, mut changes) = mpsc::channel(1);
+        let watch = FileWatch::start(&files, changed);
+        assert!(watch.covers(&files));
+        assert!(changes.try_recv().is_err());
         fs::write(at.join("..2/targets.toml"), "more").unwrap();
         tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.unwrap().unwrap();
     }
