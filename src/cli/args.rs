@@ -126,9 +126,9 @@ pub(super) struct GlobalArgs {
     /// How and from where to measure [default: blockspan.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// What to measure
-    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_TARGETS)]
-    pub(super) targets: PathBuf,
+    /// What to measure [default: targets.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) targets: Option<PathBuf>,
     /// Where the record is kept, e.g. sqlite://blockspan.db
     #[arg(long, global = true, value_name = "URL")]
     pub(super) store: Option<String>,
@@ -563,7 +563,7 @@ mod tests {
     fn alone_it_runs() {
         let (global, command) = read("blockspan --listen 127.0.0.1:0 --store sqlite://x.db --once").unwrap();
         assert_eq!(global.store.as_deref(), Some("sqlite://x.db"));
-        assert_eq!(global.targets, PathBuf::from("targets.toml"));
+        assert_eq!(global.targets, None);
         assert!(matches!(command, Command::Run(RunArgs { listen: Some(l), once: true }) if l == "127.0.0.1:0"));
         assert!(matches!(read("blockspan run --once").unwrap().1, Command::Run(RunArgs { listen: None, once: true })));
     }

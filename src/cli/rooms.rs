@@ -26,7 +26,11 @@ use crate::store::{
 
 fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
-    Paths { targets: global.targets.clone(), only_urls: false, config: global.config.clone(), overrides }.or_of_system()
+    let named = Paths { config: global.config.clone(), overrides, ..Paths::default() };
+    match &global.targets {
+        Some(targets) => Paths { targets: targets.clone(), ..named },
+        None => named.or_of_system(),
+    }
 }
 
 /// Reads targets and configuration.
@@ -42,7 +46,13 @@ pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> R
 /// # Errors
 /// As of [`load`].
 pub(super) fn load_to_measure(global: &GlobalArgs, only_urls: bool, colour: bool) -> Result<Loaded, Fault> {
-    read(&Paths { only_urls, ..paths(global, None) }, colour)
+    let paths = paths(global, None);
+    if only_urls && global.targets.is_none() {
+        // Whoever may not read the system's files can measure a URL all the same.
+        let config = global.config.clone();
+        return read(&Paths { only_urls, config, overrides: paths.overrides, ..Paths::default() }, colour);
+    }
+    read(&Paths { only_urls, ..paths }, colour)
 }
 
 fn read(paths: &Paths, colour: bool) -> Result<Loaded, Fault> {
@@ -266,9 +276,8 @@ pub(super) fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> Result<(), Fault> {
 pub(super) fn helper(global: &GlobalArgs, args: &HelperArgs, colour: bool) -> Result<(), Fault> {
     let (listen, token_file) = (args.listen.clone(), args.token_file.clone());
     let overrides = HelperOverrides { listen, token_file, unprotected: args.unprotected };
-    let config = paths(global, None).config;
-    let loaded =
-        crate::config::load_helper(config.as_deref(), &overrides).map_err(|errors| of_service(&errors, colour))?;
+    let loaded = crate::config::load_helper(global.config.as_deref(), &overrides)
+        .map_err(|errors| of_service(&errors, colour))?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -25,8 +25,8 @@ pub struct ConfigFault {
     pub label: String,
     /// What was expected, or what to do.
     pub help: Option<String>,
-    /// That quotes what stands in the file.
-    pub(super) help_quotes: bool,
+    /// Bytes at the end of the message, and whether the help, quote what stands in the file.
+    pub(super) quoted: (usize, bool),
     /// Another place that has to do with it, and what it is.
     pub also: Option<Also>,
     pub(super) source: Option<Arc<Source>>,
@@ -46,11 +46,24 @@ pub struct Also {
 
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", clip(&self.file.to_string_lossy()))?;
-        if let Some(place) = &self.place {
-            write!(f, "{}:{}:", place.line, place.column)?;
+        write!(f, "{} {}", self.at(), self.message)
+    }
+}
+
+impl ConfigFault {
+    fn at(&self) -> String {
+        let file = clip(&self.file.to_string_lossy());
+        match &self.place {
+            Some(place) => format!("{file}:{}:{}:", place.line, place.column),
+            None => format!("{file}:"),
         }
-        write!(f, " {}", self.message)
+    }
+
+    /// The same and what to do, as far as nothing is quoted of what stands in the file.
+    pub(super) fn told(&self) -> String {
+        let message = &self.message[..self.message.len() - self.quoted.0];
+        let help = self.help.as_ref().filter(|_| !self.quoted.1).map(|help| format!("; {help}"));
+        format!("{} {message}{}", self.at(), help.unwrap_or_default())
     }
 }
 
@@ -73,13 +86,13 @@ pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) label: String,
     pub(super) help: Option<String>,
-    /// The help quotes the value.
-    pub(super) quotes: bool,
+    /// What the message ends with, and whether the help, quotes the value.
+    pub(super) quoted: (String, bool),
 }
 
 impl Wrong {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), label: String::new(), help: None, quotes: false }
+        Self { message: message.into(), label: String::new(), help: None, quoted: (String::new(), false) }
     }
 
     /// What the marked text is.
@@ -94,9 +107,17 @@ impl Wrong {
         self
     }
 
+    /// The text itself, after the message.
+    pub(super) fn quoting(mut self, text: &str) -> Self {
+        self.quoted.0 = format!(": `{}`", clip(text));
+        self
+    }
+
     /// What to write in its place, made of what stands there.
     pub(super) fn write(self, text: impl fmt::Display) -> Self {
-        Self { quotes: true, ..self.help(format!("write \"{text}\"")) }
+        let mut wrong = self.help(format!("write \"{text}\""));
+        wrong.quoted.1 = true;
+        wrong
     }
 
     /// What should have stood there.
@@ -126,10 +147,10 @@ impl Findings {
         self.faults.borrow_mut().push(ConfigFault {
             file: source.path.clone(),
             place: Some(source.place(span)),
-            message: wrong.message,
+            message: wrong.message + &wrong.quoted.0,
             label: wrong.label,
             help: wrong.help,
-            help_quotes: wrong.quotes,
+            quoted: (wrong.quoted.0.len(), wrong.quoted.1),
             also,
             source: Some(Arc::clone(source)),
         });
@@ -143,10 +164,10 @@ impl Findings {
         self.faults.borrow_mut().push(ConfigFault {
             file: path.to_owned(),
             place: None,
-            message: wrong.message,
+            message: wrong.message + &wrong.quoted.0,
             label: wrong.label,
             help: wrong.help,
-            help_quotes: wrong.quotes,
+            quoted: (wrong.quoted.0.len(), wrong.quoted.1),
             also: None,
             source: None,
         });

@@ -78,14 +78,14 @@ pub(super) fn check_door(doc: Doc<'_>, span: &Range<usize>, listen: SocketAddr, 
                  `unprotected = true` in [helper], or --unprotected",
             )),
         Door::Open => {
-            doc.warn(span, format!("everyone who reaches {listen} can have URLs fetched from here"));
+            doc.warn(span, "everyone who reaches the helper can have URLs fetched from here");
             Ok(())
         }
         Door::Token => {
-            let message = format!(
-                "the helper at {listen} has no TLS: token and URLs travel in clear text unless a proxy with TLS stands before it"
+            doc.warn(
+                span,
+                "the helper has no TLS: token and URLs travel in clear text unless a proxy with TLS stands before it",
             );
-            doc.warn(span, message);
             Ok(())
         }
     }

@@ -29,11 +29,7 @@ impl ConfigErrors {
     /// All faults as a log or a page may tell them, a line each: where, what is wrong, and what to do. What stands in the
     /// files is not shown: it may stand beside a secret, or be one that was put in the wrong place.
     pub fn told(&self) -> String {
-        let line = |fault: &ConfigFault| match fault.help.as_ref().filter(|_| !fault.help_quotes) {
-            Some(help) => format!("{fault}; {help}"),
-            None => fault.to_string(),
-        };
-        let mut told: Vec<String> = self.faults.iter().take(DRAWN).map(line).collect();
+        let mut told: Vec<String> = self.faults.iter().take(DRAWN).map(ConfigFault::told).collect();
         let all = self.faults.len() + self.beyond;
         if all > told.len() {
             told.push(format!("{all} faults in the configuration, of which {} are told", told.len()));

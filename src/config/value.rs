@@ -7,7 +7,7 @@ use std::str::FromStr;
 use toml::de::DeValue;
 
 use super::document::{Node, wrong_type};
-use super::fault::{Wrong, clip};
+use super::fault::Wrong;
 use super::suggest::nearest;
 use crate::model::CountryCode;
 
@@ -76,7 +76,7 @@ pub(super) fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&Node<'_
             return Ok(*value);
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let wrong = Wrong::new(format!("is not known: `{}`", clip(text)));
+        let wrong = Wrong::new("is not known").quoting(text);
         let wrong = match nearest(text, words.iter().copied()) {
             Some(word) => wrong.label(format!("did you mean \"{word}\"?")),
             None => wrong,
