@@ -43,7 +43,8 @@ static ONE: Mutex<()> = Mutex::new(());
 /// Hostile servers on loopback, and something that must never be asked.
 struct Hostile {
     _runtime: Runtime,
-    clear: SocketAddr,
+    /// Each kind at its own address: the prober lets few to one at once, and those who hold on would keep out the others.
+    clear: BTreeMap<&'static str, SocketAddr>,
     tls: BTreeMap<&'static str, SocketAddr>,
     /// Name servers by what they do; `all` does all of it.
     udp: BTreeMap<&'static str, SocketAddr>,
@@ -73,7 +74,12 @@ impl Hostile {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             });
-            let clear = web::listen(move |stream| web::clear_text(stream, at, Arc::clone(&of_clear), wait)).await;
+            let mut clear = BTreeMap::new();
+            for kind in CLEAR {
+                let done = Arc::clone(&of_clear);
+                let serve = move |stream| web::clear_text(stream, at, Arc::clone(&done), wait);
+                clear.insert(kind, web::listen(serve).await);
+            }
             let mut tls = BTreeMap::new();
             let (small, large) = (web::acceptor(&root, 1, 16), web::acceptor(&root, 16, 60_000));
             for kind in OVER_TLS {
@@ -100,11 +106,13 @@ fn place(hostile: &Hostile) -> Place {
     let mut targets = String::new();
     for number in 0..SITES {
         let url = match number % (CLEAR.len() + OVER_TLS.len() + 1) {
-            kind if kind < CLEAR.len() => format!("http://{}/{}/{number}", hostile.clear, CLEAR[kind]),
+            kind if kind < CLEAR.len() => {
+                format!("http://{}/{}/{number}", hostile.clear[CLEAR[kind]], CLEAR[kind])
+            }
             kind if kind < CLEAR.len() + OVER_TLS.len() => {
                 format!("https://{}/{number}", hostile.tls[OVER_TLS[kind - CLEAR.len()]])
             }
-            _ => format!("https://name-{number}.test:{}/", hostile.clear.port()),
+            _ => format!("https://name-{number}.test:{}/", hostile.clear["garbage"].port()),
         };
         let _ = writeln!(
             targets,
@@ -153,7 +161,7 @@ url = "http://{}/half-answer"
 "#,
         url_timeout.as_secs() / 2,
         url_timeout.as_secs(),
-        hostile.clear,
+        hostile.clear["half-answer"],
     )
 }
 
@@ -285,10 +293,10 @@ const OUTCOMES: [(&str, &str); 26] = [
 /// Every kind, alone: where it is, and whom it is asked for.
 fn kinds(hostile: &Hostile) -> Vec<(String, String, String)> {
     let nobody = format!("udp://{}", hostile.udp["all"]);
-    let clear = CLEAR.map(|kind| (kind.to_owned(), format!("http://{}/{kind}", hostile.clear), nobody.clone()));
+    let clear = CLEAR.map(|kind| (kind.to_owned(), format!("http://{}/{kind}", hostile.clear[kind]), nobody.clone()));
     let over_tls =
         OVER_TLS.map(|kind| (format!("{kind} over TLS"), format!("https://{}/", hostile.tls[kind]), nobody.clone()));
-    let name = format!("https://name.test:{}/", hostile.clear.port());
+    let name = format!("https://name.test:{}/", hostile.clear["garbage"].port());
     let datagrams =
         names::DATAGRAMS.map(|(kind, _)| (kind.to_owned(), name.clone(), format!("udp://{}", hostile.udp[kind])));
     let stream = ("answers-without-end over TCP".to_owned(), name.clone(), format!("tcp://{}", hostile.tcp));
