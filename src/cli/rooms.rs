@@ -24,13 +24,20 @@ use crate::store::{
     Watched,
 };
 
-fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
+/// The files that are named, or else those of the working directory.
+fn own_paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
     let overrides = Overrides { store: global.store.clone(), listen: listen.map(ToOwned::to_owned) };
-    let named = Paths { config: global.config.clone(), overrides, ..Paths::default() };
+    let own = Paths { config: global.config.clone(), overrides, ..Paths::default() };
     match &global.targets {
-        Some(targets) => Paths { targets: targets.clone(), ..named },
-        None => named.or_of_system(),
+        Some(targets) => Paths { targets: targets.clone(), ..own },
+        None => own,
     }
+}
+
+/// The same, or else those of the system.
+fn paths(global: &GlobalArgs, listen: Option<&str>) -> Paths {
+    let own = own_paths(global, listen);
+    if global.targets.is_some() { own } else { own.or_of_system() }
 }
 
 /// Reads targets and configuration.
@@ -46,12 +53,8 @@ pub(super) fn load(global: &GlobalArgs, listen: Option<&str>, colour: bool) -> R
 /// # Errors
 /// As of [`load`].
 pub(super) fn load_to_measure(global: &GlobalArgs, only_urls: bool, colour: bool) -> Result<Loaded, Fault> {
-    let paths = paths(global, None);
-    if only_urls && global.targets.is_none() {
-        // Whoever may not read the system's files can measure a URL all the same.
-        let config = global.config.clone();
-        return read(&Paths { only_urls, config, overrides: paths.overrides, ..Paths::default() }, colour);
-    }
+    // Whoever may not read the system's files can measure a URL all the same.
+    let paths = if only_urls { own_paths(global, None) } else { paths(global, None) };
     read(&Paths { only_urls, ..paths }, colour)
 }
 

@@ -20,7 +20,7 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// From now on `changed` is told. Where watching is not possible the log says so, once.
+    /// From now on `changed` is told. Where watching is not possible the log says so.
     pub(super) fn start(files: &[PathBuf], changed: mpsc::Sender<()>) -> Self {
         let trail = trail(files);
         let wanted = trail.clone();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use super::answer::Answer;
@@ -11,7 +10,7 @@ use super::metrics::Metrics;
 use crate::config::{Config, Role, VantageConfig, Via};
 use crate::model::{ControlId, CountryCode, InvalidId, SiteId, Trigger};
 use crate::probe::{Extras, ProbeSetupError, Prober, Target};
-use crate::vantage::{Inward, Vantage};
+use crate::vantage::Vantage;
 
 /// Longest measurement of one URL: askers, OONI's probes among them, wait for 30 s.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -46,7 +45,6 @@ pub(super) enum NoAnswer {
 pub(super) struct Desk {
     prober: Prober,
     vantage: Vantage,
-    allow_private: Vec<IpNet>,
     id: ControlId,
     site: SiteId,
     places: Semaphore,
@@ -70,7 +68,6 @@ impl Desk {
         Ok(Self {
             prober: Prober::new(&bounded)?,
             vantage,
-            allow_private: config.network.allow_private.clone(),
             id: "helper".parse()?,
             site: "helper".parse()?,
             places: Semaphore::new(config.helper.max_in_flight),
@@ -79,7 +76,7 @@ impl Desk {
 
     /// Takes up the request whose body this is.
     pub(super) async fn answer(&self, body: &[u8], metrics: &Metrics) -> Result<Answer, NoAnswer> {
-        let inward = Inward::now(&self.allow_private).await;
+        let inward = self.prober.inward(&self.vantage).await;
         let ask = Ask::read(body, &inward).map_err(NoAnswer::Refused)?;
         let turn = tokio::time::timeout(PATIENCE, self.places.acquire()).await;
         let Ok(Ok(_place)) = turn else { return Err(NoAnswer::Busy) };

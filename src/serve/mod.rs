@@ -3,6 +3,7 @@
 //! The daemon tells [`Board`] and [`Metrics`] what happens; [`serve()`] shows them over HTTP, and what the record says
 //! beside them ([`Record`]). Nothing here knows the network of a probe.
 
+mod answer;
 mod api;
 mod app;
 mod board;

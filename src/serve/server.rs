@@ -19,10 +19,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Door;
+use super::answer::Answer;
 use super::app::App;
 use super::routes;
 use super::seats::Seats;
-use super::waiting::{Answer, Guest, Waiting};
+use super::waiting::{Guest, Waiting};
 
 /// How much one server bears.
 #[derive(Debug, Clone, Copy)]

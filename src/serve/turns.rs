@@ -1,19 +1,18 @@
 //! How much of each kind is done at once: what reads the record takes memory and disk, and must not crowd out what tells
 //! whether the daemon lives.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::answer::Answer;
 use super::guard::text;
 
 /// How long a request waits for its turn, and an answer for room.
@@ -69,36 +68,13 @@ pub(super) async fn take(State(turns): State<Arc<Turns>>, request: Request, next
     let size = body.size_hint();
     let bytes = size.exact().unwrap_or(size.lower());
     let Some(room) = turns.room_for(bytes).await else { return too_many() };
-    Response::from_parts(head, Body::new(Held { body, _room: room }))
+    Response::from_parts(head, Body::new(Answer::new(body, room)))
 }
 
 fn too_many() -> Response {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Too many ask for this at once; ask again soon.\n");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
-}
-
-/// An answer that takes room until it is read or given up.
-struct Held {
-    body: Body,
-    _room: OwnedSemaphorePermit,
-}
-
-impl hyper::body::Body for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -57,15 +57,15 @@ async fn prefix() -> Option<Prefix> {
             return known;
         }
     }
+    let known = learnt.and_then(|(_, known)| known);
     let found = match timeout(PATIENCE, tokio::net::lookup_host((KNOWN.0, 0))).await {
         Ok(Ok(addresses)) => addresses.into_iter().find_map(|address| match address.ip() {
             IpAddr::V6(address) => Prefix::of(address),
             IpAddr::V4(_) => None,
         }),
         // Nobody answers: what was known is believed a while longer.
-        Ok(Err(_)) | Err(_) => learnt.and_then(|(_, known)| known),
+        Ok(Err(_)) | Err(_) => known,
     };
-    let known = learnt.and_then(|(_, known)| known);
     if let Some(Prefix { length, .. }) = found.filter(|_| found != known) {
         tracing::info!("IPv4 addresses are reached by a translator here (NAT64, prefix of {length} bits)");
     }

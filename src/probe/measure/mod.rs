@@ -103,7 +103,7 @@ impl Prober {
     }
 
     /// Which addresses must not be dialled from `vantage` at the moment.
-    pub(super) async fn inward(&self, vantage: &Vantage) -> Inward {
+    pub async fn inward(&self, vantage: &Vantage) -> Inward {
         if vantage.is_tunnel() {
             Inward::of_tunnel(&self.allow_private)
         } else {
